@@ -4,8 +4,8 @@
 package deps
 
 import (
-	_ "github.com/VictoriaMetrics/VictoriaMetrics/lib/logstorage"
 	_ "github.com/Velocidex/ordereddict"
+	_ "github.com/VictoriaMetrics/VictoriaMetrics/lib/logstorage"
 	_ "github.com/alecthomas/kong"
 	_ "github.com/chromedp/chromedp"
 	_ "github.com/fsnotify/fsnotify"
@@ -27,8 +27,8 @@ import (
 	_ "golang.org/x/sys/unix"
 	_ "golang.org/x/term"
 	_ "golang.org/x/text/language"
-	_ "google.golang.org/protobuf/proto"
 	_ "google.golang.org/protobuf/encoding/protojson"
+	_ "google.golang.org/protobuf/proto"
 	_ "modernc.org/sqlite"
 	_ "pgregory.net/rapid"
 	_ "www.velocidex.com/golang/evtx"

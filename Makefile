@@ -1,0 +1,43 @@
+# Every target runs on a fresh Debian or Ubuntu with Go and git.
+GO       ?= go
+PKGS     := ./...
+FUZZTIME ?= 30s
+export CGO_ENABLED = 0
+
+.PHONY: run build test test-packages check cross bench fuzz soak clean
+
+run: ## the demo, as a newcomer sees it
+	$(GO) run ./cmd/yagura demo
+
+build: ## the static binary, in bin/
+	$(GO) build -trimpath -o bin/yagura ./cmd/yagura
+
+test: test-packages ## everything that can fail in minutes
+	$(GO) test -timeout 20m $(PKGS)
+
+test-packages: ## what the tests talk to, from Debian's packages, when root and missing
+	@sh tools/packages.sh
+
+check: ## formatting, vet, staticcheck, and what the tree may contain
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "not gofmt:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet $(PKGS)
+	$(GO) tool -modfile=tools/go.mod staticcheck $(PKGS)
+	$(GO) run ./cmd/yagura rules lint --strict rules
+	$(GO) run ./cmd/yagura rules test rules
+
+cross: ## the other platforms build, too
+	GOOS=linux GOARCH=arm64 $(GO) build -o /dev/null ./cmd/yagura
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/yagura
+	GOOS=windows GOARCH=amd64 $(GO) build -o /dev/null ./cmd/yagura
+
+bench: build ## every figure beside its baseline; needs YAGURA_CORPUS for the real logs
+	sh tools/bench.sh
+
+fuzz: ## every fuzz target for FUZZTIME
+	@sh tools/fuzz.sh $(FUZZTIME)
+
+soak: ## the long crash and load runs
+	YAGURA_LONG=1 $(GO) test -timeout 60m -count=1 -run 'Crash|Kill|Soak' ./internal/detect/pipeline ./internal/platform/spool ./internal/app
+
+clean:
+	rm -rf bin

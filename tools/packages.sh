@@ -1,0 +1,17 @@
+#!/bin/sh
+# Installs the Debian packages that the tests talk to, when root and missing. Without root, the tests that
+# need a missing one skip and say so.
+set -eu
+missing=""
+for package in chromium rsyslog rsyslog-elasticsearch rsyslog-openssl curl zstd fonts-noto-cjk; do
+	dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	echo "missing Debian packages:$missing (tests that need them are skipped)" >&2
+	exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
