@@ -1,0 +1,42 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/pressly/goose/v3"
+
+	"yagura/internal/platform/fault"
+)
+
+// Migrate brings a room's tables to their newest form. migrations holds "00001_words.sql" files in goose's
+// format, of which only the Up part is used. The room's version is kept in the table <room>_schema, so that
+// rooms know nothing of each other's. It returns a fault.Unavailable where the database was written by a newer
+// program: going back would lose what the newer one keeps.
+func (d *DB) Migrate(ctx context.Context, room string, migrations fs.FS) error {
+	provider, err := goose.NewProvider(goose.DialectSQLite3, d.write, migrations,
+		goose.WithTableName(room+"_schema"),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithSlog(slog.New(slog.DiscardHandler)))
+	if errors.Is(err, goose.ErrNoMigrations) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("migrations of %s: %w", room, err)
+	}
+	current, newest, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("migrations of %s: %w", room, translate(err))
+	}
+	if current > newest {
+		return fault.New(fault.Unavailable, "fault.database_newer",
+			"the tables of %s are of version %d, written by a newer program than this one, which knows up to %d", room, current, newest)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrations of %s: %w", room, translate(err))
+	}
+	return nil
+}

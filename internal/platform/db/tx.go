@@ -1,0 +1,114 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"time"
+)
+
+// Tx is a transaction. It belongs to the goroutine that runs the function it was given to and ends with it.
+type Tx struct {
+	ctx         context.Context // the transaction's own: database/sql ends it with this context, too
+	raw         *sql.Tx
+	now         time.Time
+	afterCommit []func()
+}
+
+// Context returns the context the transaction runs in.
+func (tx *Tx) Context() context.Context { return tx.ctx }
+
+// Now returns the transaction's time: UTC, whole microseconds, the same at every call.
+func (tx *Tx) Now() time.Time { return tx.now }
+
+// AfterCommit has f called once the transaction is committed, in the order of the calls, and never when it is not.
+func (tx *Tx) AfterCommit(f func()) { tx.afterCommit = append(tx.afterCommit, f) }
+
+// Exec runs a statement and returns how many rows it changed.
+func (tx *Tx) Exec(query string, args ...any) (changed int64, err error) {
+	return affected(tx.raw.ExecContext(tx.ctx, query, args...))
+}
+
+// Query runs a query. List and Row are shorter where all rows or one row are wanted.
+func (tx *Tx) Query(query string, args ...any) (*sql.Rows, error) {
+	rows, err := tx.raw.QueryContext(tx.ctx, query, args...)
+	return rows, translate(err)
+}
+
+// QueryRow runs a query for one row. Its Scan returns a fault.NotFound where there is none.
+func (tx *Tx) QueryRow(query string, args ...any) Row {
+	return Row{tx.raw.QueryRowContext(tx.ctx, query, args...)}
+}
+
+// Prepare readies a statement that runs many times in this transaction. It is closed with the transaction.
+func (tx *Tx) Prepare(query string) (*Stmt, error) {
+	raw, err := tx.raw.PrepareContext(tx.ctx, query)
+	if err != nil {
+		return nil, translate(err)
+	}
+	return &Stmt{ctx: tx.ctx, raw: raw}, nil
+}
+
+// Stmt is a prepared statement of one transaction.
+type Stmt struct {
+	ctx context.Context
+	raw *sql.Stmt
+}
+
+// Exec runs the statement and returns how many rows it changed.
+func (s *Stmt) Exec(args ...any) (changed int64, err error) {
+	return affected(s.raw.ExecContext(s.ctx, args...))
+}
+
+// QueryRow runs the statement for one row, as Tx.QueryRow does.
+func (s *Stmt) QueryRow(args ...any) Row { return Row{s.raw.QueryRowContext(s.ctx, args...)} }
+
+// Scanner is what a function reads one row from: a Row, or the current one of *sql.Rows.
+type Scanner interface{ Scan(dest ...any) error }
+
+// Row is the result of a query for one row.
+type Row struct{ raw *sql.Row }
+
+// Scan reads the row. It returns a fault.NotFound where there is none.
+func (r Row) Scan(dest ...any) error { return translate(r.raw.Scan(dest...)) }
+
+// List runs a query and returns what scan makes of each row. The caller bounds it with a LIMIT.
+func List[T any](tx *Tx, scan func(Scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := tx.Query(query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []T
+	for rows.Next() {
+		item, err := scan(rows)
+		if err != nil {
+			return nil, translate(err)
+		}
+		list = append(list, item)
+	}
+	return list, translate(rows.Err())
+}
+
+func affected(result sql.Result, err error) (int64, error) {
+	if err != nil {
+		return 0, translate(err)
+	}
+	n, err := result.RowsAffected()
+	return n, translate(err)
+}
+
+// Micros is how a time is stored: microseconds since 1970 in UTC, 0 for the zero time.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Time reads what Micros wrote.
+func Time(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
+}
