@@ -1,0 +1,39 @@
+// Package auth says who is asking. The rest of the program knows the one seam, Authenticator; who stands behind
+// it is this package's affair.
+package auth
+
+import (
+	"context"
+	"net/http"
+)
+
+// User is somebody who is signed in, or a program that holds a token.
+type User struct {
+	ID   string // stable, lower case; "admin" for the local administrator
+	Name string // what people see
+	// Session is true when a browser's cookie spoke for the user, false for a token. What only a person at a
+	// screen may do (change a password) asks for it.
+	Session bool
+	// Allowed tells whether the user has a permission; nil allows nothing.
+	Allowed func(permission string) bool
+}
+
+// May reports whether the user has the permission. Nobody (nil) has none.
+func (u *User) May(permission string) bool {
+	return u != nil && u.Allowed != nil && u.Allowed(permission)
+}
+
+// Authenticator is the seam: all that pages need to know about signing in.
+type Authenticator interface {
+	// User says who sent the request, by session cookie or "Authorization: Bearer". Errors: fault.Unauthentic when
+	// nobody we know did.
+	User(r *http.Request) (*User, error)
+	// SignIn checks a name and a password and starts a session, whose cookie it sets on w. Errors: fault.Unauthentic
+	// when they are wrong, fault.Busy when too many wrong ones came of late.
+	SignIn(w http.ResponseWriter, r *http.Request, name, password string) (*User, error)
+	// SignOut ends the request's session, if it has one, and clears its cookie.
+	SignOut(w http.ResponseWriter, r *http.Request) error
+	// ChangePassword replaces the user's password and ends their other sessions. Errors: fault.Forbidden when the old
+	// one is wrong, fault.Invalid when the new one is too weak.
+	ChangePassword(ctx context.Context, r *http.Request, user *User, old, new string) error
+}

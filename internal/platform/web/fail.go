@@ -1,0 +1,97 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"yagura/internal/platform/fault"
+)
+
+// problem is an error as machines read it (RFC 9457), with the fault's code and the request's id.
+type problem struct {
+	Type    string `json:"type"`
+	Title   string `json:"title"`
+	Status  int    `json:"status"`
+	Detail  string `json:"detail,omitempty"`
+	Code    string `json:"code"`
+	Request string `json:"request"`
+}
+
+// failure is an error as people read it.
+type failure struct {
+	Status  int
+	Title   string // what went wrong, in a few words
+	Message string // what happened, and what was kept
+	Advice  string // what to do next
+	Request string
+}
+
+// fail answers with an error.
+func (s *Site) fail(w http.ResponseWriter, r *http.Request, err error) {
+	s.failStatus(w, r, fault.CodeOf(err).HTTPStatus(), err)
+}
+
+func (s *Site) failStatus(w http.ResponseWriter, r *http.Request, status int, err error) {
+	req := about(r)
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		return // the visitor has left
+	}
+	if status >= 500 {
+		s.opt.Log.Error("a request failed", "request", req.id, "path", r.URL.Path, "error", err)
+	}
+	if out, ok := w.(*answer); ok && out.status != 0 {
+		// An answer was begun: cutting it off is the only way left to say that it is not whole.
+		panic(http.ErrAbortHandler)
+	}
+	if status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "5")
+	}
+	f := s.explain(req, status, err)
+	if wantsPage(r) {
+		if s.renderFailure(w, r, f) == nil {
+			return
+		}
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: detail(status, err), Code: string(fault.CodeOf(err)), Request: req.id,
+	})
+}
+
+// detail is the English text for machines; what broke inside stays inside.
+func detail(status int, err error) string {
+	if status == http.StatusInternalServerError {
+		return ""
+	}
+	return err.Error()
+}
+
+// explain says an error in the reader's language: the fault's own message where it has one, else its code's.
+func (s *Site) explain(req *request, status int, err error) failure {
+	p, code := req.printer, fault.CodeOf(err)
+	if status == http.StatusMethodNotAllowed {
+		code = fault.Invalid
+	}
+	f := failure{
+		Status: status, Request: req.id,
+		Title:   p.T("fault." + string(code) + ".title"),
+		Message: p.T("fault." + string(code) + ".message"),
+		Advice:  p.T("fault." + string(code) + ".advice"),
+	}
+	if own, ok := errors.AsType[*fault.Error](err); ok && own.Key != "" && p.Has(own.Key) {
+		f.Message = p.T(own.Key, own.Args...)
+	} else if ok && code == fault.Invalid {
+		f.Message = own.Detail
+	}
+	return f
+}
+
+// Message says an error in the reader's language in one line, for a form that shows it beside the field.
+func Message(r *http.Request, err error) string {
+	req := about(r)
+	return req.site.explain(req, fault.CodeOf(err).HTTPStatus(), err).Message
+}

@@ -1,0 +1,222 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/fault"
+	"yagura/internal/platform/i18n"
+)
+
+// contentPolicy lets a page use what this program serves and nothing else; no inline script or style.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+	"connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'"
+
+type contextKey int
+
+const requestKey contextKey = 0
+
+// request is what the site knows about a request while it is answered.
+type request struct {
+	id      string
+	site    *Site
+	user    *auth.User // nil for nobody
+	authErr error      // why nobody
+	prefs   Preferences
+	printer *i18n.Printer
+}
+
+// about returns what the site knows about r; a handler of ours always has one.
+func about(r *http.Request) *request {
+	if req, ok := r.Context().Value(requestKey).(*request); ok {
+		return req
+	}
+	panic("web: a request that did not come through the site's Handler")
+}
+
+// User returns who sent r, nil for nobody (on Public routes only).
+func User(r *http.Request) *auth.User { return about(r).user }
+
+// T returns what speaks the reader's language in their time zone.
+func T(r *http.Request) *i18n.Printer { return about(r).printer }
+
+// RequestID returns the id that the answer and the log line carry.
+func RequestID(r *http.Request) string { return about(r).id }
+
+// Handler returns the site as a handler.
+func (s *Site) Handler() http.Handler {
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, fault.New(fault.Forbidden, "fault.cross_origin", "cross-origin %s refused", r.Method))
+	}))
+	return s.receive(protection.Handler(s.fallback()))
+}
+
+// fallback answers what the mux has no route for in our own words, and keeps its 405 and redirects.
+func (s *Site) fallback() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := s.mux.Handler(r)
+		if pattern != "" {
+			s.mux.ServeHTTP(w, r)
+			return
+		}
+		probe := &statusProbe{header: make(http.Header)}
+		handler.ServeHTTP(probe, r)
+		if probe.status != http.StatusMethodNotAllowed {
+			s.fail(w, r, fault.New(fault.NotFound, "fault.no_page", "no page at %s", r.URL.Path))
+			return
+		}
+		w.Header().Set("Allow", probe.header.Get("Allow"))
+		s.failStatus(w, r, http.StatusMethodNotAllowed,
+			fault.New(fault.Invalid, "fault.method", "%s is not answered at %s", r.Method, r.URL.Path))
+	})
+}
+
+// statusProbe learns what status a handler would answer.
+type statusProbe struct {
+	header http.Header
+	status int
+}
+
+func (p *statusProbe) Header() http.Header         { return p.header }
+func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
+func (p *statusProbe) WriteHeader(status int)      { p.status = status }
+
+// receive is the outermost layer: id, headers, who it is, the log line, and the net under panics.
+func (s *Site) receive(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := s.opt.Now()
+		prefs := s.preferences(r)
+		req := &request{id: rand.Text(), site: s, prefs: prefs, printer: s.opt.Bundle.Printer(prefs.Lang, prefs.Zone)}
+		if !strings.HasPrefix(r.URL.Path, "/static/") {
+			req.user, req.authErr = s.opt.Auth.User(r)
+		}
+		r = r.WithContext(context.WithValue(r.Context(), requestKey, req))
+		out := &answer{ResponseWriter: w}
+		secure(out.Header(), r)
+		out.Header().Set("X-Request-Id", req.id)
+		defer func() {
+			problem := recover()
+			if problem != nil && problem != http.ErrAbortHandler {
+				s.opt.Log.Error("a request panicked", "request", req.id, "path", r.URL.Path, "panic", problem, "stack", string(debug.Stack()))
+				s.fail(out, r, fault.New(fault.Internal, "", "panic: %v", problem))
+			}
+			s.log(r, req, out, s.opt.Now().Sub(start))
+			if problem == http.ErrAbortHandler {
+				panic(problem)
+			}
+		}()
+		next.ServeHTTP(out, r)
+	})
+}
+
+// secure sets the headers that every answer carries.
+func secure(h http.Header, r *http.Request) {
+	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	h.Set("Cache-Control", "no-store") // pages hold what only this visitor may see; static files say otherwise
+	if r.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+}
+
+// log writes one line a request. The query is left out: searches hold personal data.
+func (s *Site) log(r *http.Request, req *request, out *answer, took time.Duration) {
+	level := slog.LevelDebug
+	if out.status >= 500 {
+		level = slog.LevelError
+	}
+	user := ""
+	if req.user != nil {
+		user = req.user.ID
+	}
+	s.opt.Log.LogAttrs(r.Context(), level, "request",
+		slog.String("request", req.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Duration("took", took), slog.String("user", user))
+}
+
+// answer remembers what was sent.
+type answer struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= 200 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	n, err := a.ResponseWriter.Write(b)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach Flush and the deadlines.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// guard lets a request in to its route, or sends it to sign in.
+func (s *Site) guard(route Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		req := about(r)
+		switch {
+		case route.Permission == Public:
+		case req.user == nil && wantsPage(r):
+			s.toSignIn(w, r)
+			return
+		case req.user == nil:
+			s.fail(w, r, req.authErr)
+			return
+		case route.Permission == SignedIn:
+		case !req.user.May(string(route.Permission)):
+			s.fail(w, r, fault.New(fault.Forbidden, "fault.forbidden", "%s lacks %s", req.user.ID, route.Permission))
+			return
+		}
+		if err := route.Handle(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+// toSignIn sends the visitor to the sign-in page, and back afterwards where coming back is safe to repeat.
+func (s *Site) toSignIn(w http.ResponseWriter, r *http.Request) {
+	target := "/signin"
+	if next := r.URL.RequestURI(); r.Method == http.MethodGet && !fromHTMX(r) && next != "/" {
+		target += "?next=" + url.QueryEscape(next)
+	}
+	s.Redirect(w, r, target)
+}
+
+// Redirect answers with a redirect that fits a form post (303) and, for htmx, loads the whole page.
+func (s *Site) Redirect(w http.ResponseWriter, r *http.Request, path string) error {
+	if fromHTMX(r) {
+		w.Header().Set("HX-Redirect", path)
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	http.Redirect(w, r, path, http.StatusSeeOther)
+	return nil
+}
+
+// fromHTMX reports whether htmx asks, for a page or a part of one.
+func fromHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
+
+// wantsPage reports whether the client reads HTML: browsers say so, programs do not.
+func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strings"
+
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/i18n"
+)
+
+// settingsHouse is no house but the floor's own corner of the rail, at its foot.
+const settingsHouse = "settings"
+
+// houses in the order of the rail.
+var houses = []string{"detect", "respond", "brand", "protect", "govern"}
+
+// house is a part of the rail with the entries this visitor may open.
+type house struct {
+	Key   string
+	Items []railItem
+}
+
+type railItem struct {
+	Key, Path string
+	Current   bool
+}
+
+// rail builds the rail for a visitor. A house without a page to open is not shown: no dead ends.
+func (s *Site) rail(user *auth.User, path string) []house {
+	type entry struct {
+		NavItem
+		current bool
+	}
+	byHouse := make(map[string][]entry)
+	longest := ""
+	for _, m := range s.modules {
+		for _, item := range m.Nav {
+			if !mayOpen(user, item.Permission) {
+				continue
+			}
+			byHouse[item.House] = append(byHouse[item.House], entry{NavItem: item})
+			if within(path, item.Path) && len(item.Path) > len(longest) {
+				longest = item.Path
+			}
+		}
+	}
+	var list []house
+	for _, name := range append(slices.Clone(houses), settingsHouse) {
+		entries := byHouse[name]
+		if len(entries) == 0 {
+			continue
+		}
+		slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.Order, b.Order) })
+		h := house{Key: "house." + name}
+		for _, e := range entries {
+			h.Items = append(h.Items, railItem{Key: e.Key, Path: e.Path, Current: e.Path == longest})
+		}
+		list = append(list, h)
+	}
+	return list
+}
+
+func mayOpen(user *auth.User, p Permission) bool {
+	return p == Public || user != nil && (p == SignedIn || user.May(string(p)))
+}
+
+// within reports whether a path lies at or below another.
+func within(path, root string) bool {
+	rest, ok := strings.CutPrefix(path, root)
+	return ok && (rest == "" || rest[0] == '/')
+}
+
+// home sends the visitor to the first page of the rail that they may open.
+func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
+	for _, h := range s.rail(User(r), "") {
+		return s.Redirect(w, r, h.Items[0].Path)
+	}
+	return s.Redirect(w, r, "/signin")
+}
+
+func (s *Site) frameData(w http.ResponseWriter, r *http.Request, data any) frameData {
+	req := about(r)
+	f := frameData{
+		Lang: req.prefs.Lang, Theme: req.prefs.Theme, Zone: req.prefs.Zone.String(), ZoneChosen: req.prefs.ZoneChosen,
+		Languages: i18n.Languages(), Path: r.URL.RequestURI(), Houses: s.rail(req.user, r.URL.Path),
+		Flash: takeFlash(w, r), Query: r.URL.Query().Get("q"), Version: s.opt.Version, Now: s.opt.Now(), Data: data,
+	}
+	if req.user != nil {
+		f.UserName = req.user.Name
+	}
+	if s.opt.Notice != nil {
+		f.Notice = s.opt.Notice()
+	}
+	for _, h := range f.Houses {
+		f.CanSearch = f.CanSearch || slices.ContainsFunc(h.Items, func(i railItem) bool { return i.Path == "/search" })
+	}
+	return f
+}

@@ -1,0 +1,223 @@
+package web
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"text/template/parse"
+	"time"
+
+	"yagura/internal/platform/i18n"
+
+	"embed"
+)
+
+//go:embed templates
+var frameTemplates embed.FS
+
+// maxViews bounds the templates that are kept bound to a language and a zone; a visitor chooses the zone.
+const maxViews = 1024
+
+// pages holds every page's template. A page is bound to a language and a zone when it is first shown in them, so that
+// {{t}} and {{ago}} need no help from the page's data.
+type pages struct {
+	site *Site
+	base *template.Template            // layout and components, never executed
+	set  map[string]*template.Template // by page name, never executed
+
+	mu    sync.Mutex
+	views map[view]*template.Template
+}
+
+type view struct {
+	page, zone string
+	lang       i18n.Lang
+}
+
+func loadPages(s *Site) (*pages, error) {
+	p := &pages{site: s, set: make(map[string]*template.Template), views: make(map[view]*template.Template)}
+	unbound := p.funcs(s.opt.Bundle.Printer(i18n.English, nil))
+	base, err := template.New("").Funcs(unbound).ParseFS(frameTemplates, "templates/frame/*.html")
+	if err != nil {
+		return nil, fmt.Errorf("parsing the frame: %w", err)
+	}
+	p.base = base
+	return p, nil
+}
+
+// add parses a module's pages.
+func (p *pages) add(module string, files fs.FS) error {
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return err
+	}
+	var shared, own []string
+	for _, name := range names {
+		if strings.HasPrefix(path.Base(name), "_") {
+			shared = append(shared, name)
+		} else {
+			own = append(own, name)
+		}
+	}
+	for _, name := range own {
+		set, err := p.base.Clone()
+		if err != nil {
+			return err
+		}
+		if set, err = set.ParseFS(files, append(shared, name)...); err != nil {
+			return err
+		}
+		page := module + "/" + strings.TrimSuffix(path.Base(name), ".html")
+		for _, block := range []string{"title", "content"} {
+			if set.Lookup(block) == nil {
+				return fmt.Errorf("template %s defines no %q", page, block)
+			}
+		}
+		p.set[page] = set
+	}
+	return nil
+}
+
+// check finds calls of templates that are not there; Go would only notice when it gets to them.
+func (p *pages) check() error {
+	var problems []error
+	for page, set := range p.set {
+		for _, t := range set.Templates() {
+			if t.Tree == nil {
+				continue
+			}
+			for _, name := range calls(t.Tree.Root) {
+				if set.Lookup(name) == nil {
+					problems = append(problems, fmt.Errorf("page %s: %q calls the template %q, which is not there", page, t.Name(), name))
+				}
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// calls lists the templates that a piece of template calls.
+func calls(node parse.Node) []string {
+	var names []string
+	branch := func(b *parse.BranchNode) {
+		names = append(names, calls(b.List)...)
+		names = append(names, calls(b.ElseList)...)
+	}
+	switch n := node.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
+		}
+		for _, child := range n.Nodes {
+			names = append(names, calls(child)...)
+		}
+	case *parse.TemplateNode:
+		names = append(names, n.Name)
+	case *parse.IfNode:
+		branch(&n.BranchNode)
+	case *parse.RangeNode:
+		branch(&n.BranchNode)
+	case *parse.WithNode:
+		branch(&n.BranchNode)
+	}
+	return names
+}
+
+// bound returns the page's template for a language and a zone.
+func (p *pages) bound(page string, printer *i18n.Printer) (*template.Template, error) {
+	key := view{page, printer.Zone().String(), printer.Lang()}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if t, ok := p.views[key]; ok {
+		return t, nil
+	}
+	set, ok := p.set[page]
+	if !ok {
+		return nil, fmt.Errorf("no page %q", page)
+	}
+	t, err := set.Clone()
+	if err != nil {
+		return nil, fmt.Errorf("page %s: %w", page, err)
+	}
+	if len(p.views) >= maxViews {
+		clear(p.views)
+	}
+	p.views[key] = t.Funcs(p.funcs(printer))
+	return p.views[key], nil
+}
+
+// Render answers with a page: the whole of it, or, when htmx asks for a part, the block that is named like the target's
+// id (the page's {{define "results"}} for hx-target="#results"), else its "content". data is what the page's
+// blocks get as their dot. Nothing is sent when it fails.
+func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, page string, data any) error {
+	req := about(r)
+	t, err := s.pages.bound(page, req.printer)
+	if err != nil {
+		return err
+	}
+	block, dot := "layout", any(nil)
+	if part := wantedBlock(r); part != "" {
+		block, dot = "content", data
+		if t.Lookup(part) != nil {
+			block = part
+		}
+	} else {
+		dot = s.frameData(w, r, data)
+	}
+	var page_ bytes.Buffer
+	if err := t.ExecuteTemplate(&page_, block, dot); err != nil {
+		return fmt.Errorf("rendering %s: %w", page, err)
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Add("Vary", "HX-Request, HX-Target, Cookie, Accept-Language")
+	w.WriteHeader(status)
+	_, err = page_.WriteTo(w)
+	if err != nil {
+		return nil // the visitor has left; there is nobody to tell
+	}
+	return nil
+}
+
+// wantedBlock returns the block htmx asks for, "content" for a part without a name, "" for a whole page. HX-Target is
+// "div#results" (htmx 4).
+func wantedBlock(r *http.Request) string {
+	if !fromHTMX(r) || r.Header.Get("HX-Request-Type") == "full" {
+		return ""
+	}
+	_, id, ok := strings.Cut(r.Header.Get("HX-Target"), "#")
+	if !ok || id == "" {
+		return "content"
+	}
+	return id
+}
+
+// frameData is what the layout shows around a page.
+type frameData struct {
+	Lang       i18n.Lang
+	Theme      string
+	Zone       string
+	ZoneChosen bool
+	Languages  any
+	User       any
+	UserName   string
+	Path       string // with query, to come back to
+	Houses     []house
+	Notice     string
+	Flash      *Flash
+	Query      string
+	CanSearch  bool
+	Version    string
+	Now        time.Time
+	Data       any
+}
+
+func (s *Site) renderFailure(w http.ResponseWriter, r *http.Request, f failure) error {
+	return s.Render(w, r, f.Status, "frame/error", f)
+}

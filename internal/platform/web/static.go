@@ -1,0 +1,79 @@
+package web
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+)
+
+//go:embed static
+var staticFiles embed.FS
+
+// assets serves the static files. Their addresses carry a hash of their content (/static/app.0f3a….css), so a browser
+// may keep them for ever and still sees a new version at once.
+type assets struct {
+	files   map[string]asset  // by address below /static/
+	address map[string]string // of a file's plain name
+}
+
+type asset struct {
+	data []byte
+	kind string
+}
+
+func loadAssets() (*assets, error) {
+	a := &assets{files: make(map[string]asset), address: make(map[string]string)}
+	err := fs.WalkDir(staticFiles, "static", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := staticFiles.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(data)
+		plain := strings.TrimPrefix(name, "static/")
+		ext := path.Ext(plain)
+		hashed := strings.TrimSuffix(plain, ext) + "." + hex.EncodeToString(sum[:6]) + ext
+		a.files[hashed] = asset{data, contentType(ext)}
+		a.address[plain] = "/static/" + hashed
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading static files: %w", err)
+	}
+	return a, nil
+}
+
+func contentType(ext string) string {
+	if ext == ".txt" || ext == "" || ext == ".md" {
+		return "text/plain; charset=utf-8"
+	}
+	return mime.TypeByExtension(ext)
+}
+
+// url returns the address of a file, an error where there is none: a template that misspells it must not render.
+func (a *assets) url(name string) (string, error) {
+	address, ok := a.address[name]
+	if !ok {
+		return "", fmt.Errorf("no static file %q", name)
+	}
+	return address, nil
+}
+
+func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	file, ok := a.files[strings.TrimPrefix(r.URL.Path, "/static/")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Header().Set("Content-Type", file.kind)
+	_, _ = w.Write(file.data)
+}

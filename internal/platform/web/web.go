@@ -1,0 +1,182 @@
+// Package web is the frame that every page stands in: routing with permissions, rendering, errors, languages,
+// security headers, and the components pages are built of. README.md beside this file shows how to write a page.
+//
+// What it guarantees:
+//   - No route is reachable without a permission, and Check finds a route that declares none.
+//   - A handler's error becomes a page or a problem+json (RFC 9457), by what the client accepts, in one place (fail.go).
+//   - A page is rendered to the end before its first byte is sent: nobody gets half a page.
+//   - Every answer carries the security headers; no page needs inline script or style.
+//   - A request that changes something and was sent by another site's page is refused (http.CrossOriginProtection).
+//   - A panic costs its own request only.
+package web
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/i18n"
+)
+
+// Permission is what a route asks of the visitor: "alert.read", "rule.write". Names are "<room>.<verb>".
+type Permission string
+
+const (
+	// Public routes answer anyone, signed in or not.
+	Public Permission = "public"
+	// SignedIn routes answer everyone who is signed in, whatever their permissions.
+	SignedIn Permission = "signed_in"
+)
+
+// Handle answers a request. Its error becomes the answer, unless an answer was begun already.
+type Handle func(w http.ResponseWriter, r *http.Request) error
+
+// Route is one method and path of a module.
+type Route struct {
+	Pattern    string // as http.ServeMux reads it, with the method: "GET /alerts/{id}"
+	Permission Permission
+	Handle     Handle
+}
+
+// NavItem is an entry of the left rail.
+type NavItem struct {
+	House      string // detect, respond, brand, protect, govern, or settings
+	Key        string // message key of its label
+	Path       string
+	Permission Permission
+	Order      int // within the house
+}
+
+// Module is what a room gives the site.
+type Module struct {
+	Name   string
+	Routes []Route
+	Nav    []NavItem
+	// Templates has templates/*.html: each file is a page "<module>/<file without .html>" that defines "title" and
+	// "content" and any blocks of its own; files that begin with "_" are shared by the module's pages.
+	Templates fs.FS
+	// Migrations are the room's tables, for the app to apply before it serves.
+	Migrations fs.FS
+}
+
+// Options is what a site needs.
+type Options struct {
+	Auth    auth.Authenticator
+	Log     *slog.Logger  // nil is slog.Default()
+	Bundle  *i18n.Bundle  // nil is the catalogues in locale/
+	Version string        // shown in the rail's foot
+	Notice  func() string // message key of a line above every page ("demo.notice"); nil or "" for none
+	Now     func() time.Time
+}
+
+// Site is the modules under one roof. Mount everything first, then serve; after that it is safe for any number of
+// goroutines.
+type Site struct {
+	opt     Options
+	modules []Module
+	pages   *pages
+	assets  *assets
+	mux     *http.ServeMux
+}
+
+// New makes a site with the pages that belong to no room: sign-in, the preferences of the reader, static files.
+func New(opt Options) (*Site, error) {
+	if opt.Auth == nil {
+		return nil, errors.New("a site needs an authenticator")
+	}
+	if opt.Log == nil {
+		opt.Log = slog.Default()
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Bundle == nil {
+		bundle, err := loadBundle()
+		if err != nil {
+			return nil, err
+		}
+		opt.Bundle = bundle
+	}
+	files, err := loadAssets()
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{opt: opt, assets: files, mux: http.NewServeMux()}
+	if s.pages, err = loadPages(s); err != nil {
+		return nil, err
+	}
+	s.mux.Handle("GET /static/", s.assets)
+	return s, s.Mount(s.frame())
+}
+
+// Mount adds a module. Errors: a name or a pattern that is there already, a template that does not parse.
+func (s *Site) Mount(m Module) error {
+	if m.Name == "" || slices.ContainsFunc(s.modules, func(other Module) bool { return other.Name == m.Name }) {
+		return fmt.Errorf("mounting module %q: the name is empty or taken", m.Name)
+	}
+	if m.Templates != nil {
+		if err := s.pages.add(m.Name, m.Templates); err != nil {
+			return fmt.Errorf("mounting module %s: %w", m.Name, err)
+		}
+	}
+	for _, route := range m.Routes {
+		if err := s.route(route); err != nil {
+			return fmt.Errorf("mounting module %s: %w", m.Name, err)
+		}
+	}
+	s.modules = append(s.modules, m)
+	return nil
+}
+
+// route adds one route; ServeMux panics on a pattern that is wrong or taken, which is an error of the program here.
+func (s *Site) route(route Route) (err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("route %q: %v", route.Pattern, problem)
+		}
+	}()
+	s.mux.Handle(route.Pattern, s.guard(route))
+	return nil
+}
+
+// Modules returns what is mounted, in order.
+func (s *Site) Modules() []Module { return slices.Clone(s.modules) }
+
+// Check reports, all at once, what would only fail when somebody looks: a route without method or permission, an
+// entry of the rail whose page is not there or asks for another permission, a template that names one that is missing.
+func (s *Site) Check() error {
+	var problems []error
+	routes := make(map[string]Route)
+	for _, m := range s.modules {
+		for _, route := range m.Routes {
+			routes[route.Pattern] = route
+			if route.Permission == "" {
+				problems = append(problems, fmt.Errorf("module %s: route %q has no permission", m.Name, route.Pattern))
+			}
+			if method, path, ok := strings.Cut(route.Pattern, " "); !ok || method == "" || !strings.HasPrefix(path, "/") {
+				problems = append(problems, fmt.Errorf("module %s: route %q is not \"METHOD /path\"", m.Name, route.Pattern))
+			}
+		}
+	}
+	for _, m := range s.modules {
+		for _, item := range m.Nav {
+			route, ok := routes["GET "+item.Path]
+			switch {
+			case !ok:
+				problems = append(problems, fmt.Errorf("module %s: the rail points to %s, which no route answers", m.Name, item.Path))
+			case route.Permission != item.Permission:
+				problems = append(problems, fmt.Errorf("module %s: the rail shows %s to %q, its route asks for %q", m.Name, item.Path, item.Permission, route.Permission))
+			}
+			if !slices.Contains(houses, item.House) && item.House != settingsHouse {
+				problems = append(problems, fmt.Errorf("module %s: %s stands in no house (%q)", m.Name, item.Path, item.House))
+			}
+		}
+	}
+	return errors.Join(append(problems, s.pages.check())...)
+}
