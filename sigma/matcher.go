@@ -1,0 +1,130 @@
+package sigma
+
+// Matcher is a set of rules made ready for matching. It never changes and is safe for concurrent use; each
+// goroutine brings its own Scratch.
+//
+// An event takes this way through it:
+//
+//  1. Routing. The event's values of the few fields that log sources ask for decide which log sources it
+//     belongs to. The decision is kept for the next event with the same values.
+//  2. Selection. Nearly all rules need some text in some field: that text is in the index. One pass over
+//     each field's folded value finds all texts in it, and with them the predicates that hold and the
+//     rules that may match. The few rules that need no text are always looked at.
+//  3. Evaluation. The condition of each such rule is evaluated over predicates, each of which is decided
+//     once for an event, however many rules share it.
+type Matcher struct {
+	rules   []compiledRule
+	nodes   []node
+	kids    []int32
+	preds   []predicate
+	fields  []field
+	names   map[string]int32 // event field names that any rule or log source asks for
+	sources []source
+	routing []int32 // names whose values decide about log sources
+	noRoute bool
+	index   index
+}
+
+// compiledRule is a rule, the root of its condition and its log source.
+type compiledRule struct {
+	rule   *Rule
+	root   int32
+	source int32
+}
+
+// node is an expression over predicates: arg is the predicate, or how many kids must hold.
+type node struct {
+	op         exprOp
+	arg        int32
+	start, end int32 // in Matcher.kids
+}
+
+// field says where in an event to look for a value.
+type field struct {
+	mode  fieldMode
+	names []int32
+	// What the index knows of the field: whole values, texts of four bytes or more, texts of two or three.
+	whole, long, short bool
+}
+
+type fieldMode uint8
+
+const (
+	fieldFirst fieldMode = iota // the first of names that the event has
+	fieldEach                   // all of names
+	fieldEvery                  // all fields of the event
+)
+
+// predicate is one item of a selection, or several equal ones: a question about an event that is answered
+// once.
+type predicate struct {
+	kind  predicateKind
+	field int32
+	// indexed: the index finds values that satisfy it. rest are the tests that the index cannot decide, null
+	// that a missing field satisfies it too.
+	indexed bool
+	null    bool
+	rest    []test
+	other   int32 // of predFieldref: the other field
+	rules   []int32
+}
+
+type predicateKind uint8
+
+const (
+	predValues   predicateKind = iota // any value passes
+	predExists                        // the field is there
+	predMissing                       // the field is not there
+	predFieldref                      // the field and another relate as rest[0] says
+)
+
+// source is a log source with the rules that are about it.
+type source struct {
+	any    []conjunction
+	scan   []int32 // fields in which the index finds what rules of this log source need
+	always []int32 // rules that the index cannot select
+}
+
+// Rules returns the rules that the Matcher evaluates, in the order in which they were given.
+func (m *Matcher) Rules() []*Rule {
+	rules := make([]*Rule, len(m.rules))
+	for i := range m.rules {
+		rules[i] = m.rules[i].rule
+	}
+	return rules
+}
+
+// Match returns the rules that the event matches, in the order in which they were given to Compile. The
+// slice is valid until the next call with the same Scratch.
+func (m *Matcher) Match(ev Event, s *Scratch) []*Rule {
+	s.begin(m, ev)
+	r := s.route()
+	for _, f := range r.scan {
+		s.scan(f)
+	}
+	s.out = s.out[:0]
+	for _, i := range s.candidates {
+		if s.eval(m.rules[i].root) {
+			s.matched = append(s.matched, i)
+		}
+	}
+	for _, i := range r.always {
+		if s.eval(m.rules[i].root) {
+			s.matched = append(s.matched, i)
+		}
+	}
+	sortInts(s.matched)
+	for _, i := range s.matched {
+		s.out = append(s.out, m.rules[i].rule)
+	}
+	return s.out
+}
+
+// sortInts sorts the few rules that match.
+func sortInts(list []int32) {
+	for i := 1; i < len(list); i++ {
+		for j := i; j > 0 && list[j] < list[j-1]; j-- {
+			list[j], list[j-1] = list[j-1], list[j]
+		}
+	}
+}
