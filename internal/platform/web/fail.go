@@ -17,6 +17,7 @@ type problem struct {
 	Detail  string `json:"detail,omitempty"`
 	Code    string `json:"code"`
 	Request string `json:"request"`
+	Message string `json:"message,omitempty"` // in the reader's language, for htmx to show
 }
 
 // failure is an error as people read it.
@@ -49,17 +50,21 @@ func (s *Site) failStatus(w http.ResponseWriter, r *http.Request, status int, er
 		w.Header().Set("Retry-After", "5")
 	}
 	f := s.explain(req, status, err)
-	if wantsPage(r) {
+	answer := problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: detail(status, err), Code: string(fault.CodeOf(err)), Request: req.id,
+	}
+	switch {
+	case fromHTMX(r):
+		answer.Message = f.Title + ": " + f.Message
+	case wantsPage(r):
 		if s.renderFailure(w, r, f) == nil {
 			return
 		}
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: detail(status, err), Code: string(fault.CodeOf(err)), Request: req.id,
-	})
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
 // detail is the English text for machines; what broke inside stays inside.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"yagura/internal/platform/auth"
-	"yagura/internal/platform/i18n"
 )
 
 // settingsHouse is no house but the floor's own corner of the rail, at its foot.
@@ -18,8 +17,8 @@ var houses = []string{"detect", "respond", "brand", "protect", "govern"}
 
 // house is a part of the rail with the entries this visitor may open.
 type house struct {
-	Key   string
-	Items []railItem
+	Key, Icon string
+	Items     []railItem
 }
 
 type railItem struct {
@@ -53,7 +52,7 @@ func (s *Site) rail(user *auth.User, path string) []house {
 			continue
 		}
 		slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.Order, b.Order) })
-		h := house{Key: "house." + name}
+		h := house{Key: "house." + name, Icon: name}
 		for _, e := range entries {
 			h.Items = append(h.Items, railItem{Key: e.Key, Path: e.Path, Current: e.Path == longest})
 		}
@@ -78,23 +77,4 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 		return s.Redirect(w, r, h.Items[0].Path)
 	}
 	return s.Redirect(w, r, "/signin")
-}
-
-func (s *Site) frameData(w http.ResponseWriter, r *http.Request, data any) frameData {
-	req := about(r)
-	f := frameData{
-		Lang: req.prefs.Lang, Theme: req.prefs.Theme, Zone: req.prefs.Zone.String(), ZoneChosen: req.prefs.ZoneChosen,
-		Languages: i18n.Languages(), Path: r.URL.RequestURI(), Houses: s.rail(req.user, r.URL.Path),
-		Flash: takeFlash(w, r), Query: r.URL.Query().Get("q"), Version: s.opt.Version, Now: s.opt.Now(), Data: data,
-	}
-	if req.user != nil {
-		f.UserName = req.user.Name
-	}
-	if s.opt.Notice != nil {
-		f.Notice = s.opt.Notice()
-	}
-	for _, h := range f.Houses {
-		f.CanSearch = f.CanSearch || slices.ContainsFunc(h.Items, func(i railItem) bool { return i.Path == "/search" })
-	}
-	return f
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"embed"
 	"errors"
 	"fmt"
 	"html/template"
@@ -11,11 +12,8 @@ import (
 	"strings"
 	"sync"
 	"text/template/parse"
-	"time"
 
 	"yagura/internal/platform/i18n"
-
-	"embed"
 )
 
 //go:embed templates
@@ -170,18 +168,15 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, page s
 	} else {
 		dot = s.frameData(w, r, data)
 	}
-	var page_ bytes.Buffer
-	if err := t.ExecuteTemplate(&page_, block, dot); err != nil {
+	var out bytes.Buffer
+	if err := t.ExecuteTemplate(&out, block, dot); err != nil {
 		return fmt.Errorf("rendering %s: %w", page, err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Add("Vary", "HX-Request, HX-Target, Cookie, Accept-Language")
 	w.WriteHeader(status)
-	_, err = page_.WriteTo(w)
-	if err != nil {
-		return nil // the visitor has left; there is nobody to tell
-	}
+	_, _ = out.WriteTo(w) // fails only when the visitor has left, and then there is nobody to tell
 	return nil
 }
 
@@ -196,26 +191,6 @@ func wantedBlock(r *http.Request) string {
 		return "content"
 	}
 	return id
-}
-
-// frameData is what the layout shows around a page.
-type frameData struct {
-	Lang       i18n.Lang
-	Theme      string
-	Zone       string
-	ZoneChosen bool
-	Languages  any
-	User       any
-	UserName   string
-	Path       string // with query, to come back to
-	Houses     []house
-	Notice     string
-	Flash      *Flash
-	Query      string
-	CanSearch  bool
-	Version    string
-	Now        time.Time
-	Data       any
 }
 
 func (s *Site) renderFailure(w http.ResponseWriter, r *http.Request, f failure) error {

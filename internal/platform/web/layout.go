@@ -1,0 +1,117 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"yagura/internal/platform/i18n"
+)
+
+// frameData is what the layout shows around a page.
+type frameData struct {
+	Lang       i18n.Lang
+	Theme      string
+	Zone       string
+	ZoneChosen bool
+	Languages  any
+	UserName   string // "" for nobody: the page stands alone, without rail and top bar
+	Path       string // with its query, to come back to
+	Houses     []house
+	Notice     string
+	Flash      *Flash
+	Query      string // of the search box
+	CanSearch  bool
+	Version    string
+	rangePicker
+	Data any
+}
+
+// rangePicker is the time range in the top bar; Range is nil on a page that has none.
+type rangePicker struct {
+	Range                *TimeRange
+	RangeLabel           string
+	RangeStart, RangeEnd string // as datetime-local writes it, in the reader's zone
+	RangeAction          string
+	RangeKeep            []keptField
+	Spans                []spanLink
+}
+
+type keptField struct{ Name, Value string }
+
+type spanLink struct {
+	Label, Path string
+	Current     bool
+}
+
+// searchPath is where the search box leads, when a module answers there.
+const searchPath = "/search"
+
+func (s *Site) frameData(w http.ResponseWriter, r *http.Request, data any) frameData {
+	req := about(r)
+	f := frameData{
+		Lang: req.prefs.Lang, Theme: req.prefs.Theme, Zone: req.prefs.Zone.String(), ZoneChosen: req.prefs.ZoneChosen,
+		Languages: i18n.Languages(), Path: r.URL.RequestURI(), Houses: s.rail(req.user, r.URL.Path),
+		Flash: takeFlash(w, r), Version: s.opt.Version, Data: data,
+	}
+	if r.URL.Path == searchPath {
+		f.Query = r.URL.Query().Get("q")
+	}
+	if req.user != nil {
+		f.UserName = req.user.Name
+	}
+	if r.Method != http.MethodGet {
+		f.Path = r.URL.Path // the page of a form that was wrong; its address without the form
+	}
+	if s.opt.Notice != nil {
+		f.Notice = s.opt.Notice()
+	}
+	for _, h := range f.Houses {
+		f.CanSearch = f.CanSearch || slices.ContainsFunc(h.Items, func(i railItem) bool { return i.Path == searchPath })
+	}
+	if ranged, ok := data.(interface{ InRange() TimeRange }); ok {
+		f.rangePicker = pickerFor(req, r.URL, ranged.InRange())
+	}
+	return f
+}
+
+// pickerFor builds the picker: each span is the page's address with another range, without the cursor of another list.
+func pickerFor(req *request, address *url.URL, current TimeRange) rangePicker {
+	kept := address.Query()
+	for _, name := range []string{"since", "start", "end", "cursor", "after", "before"} {
+		kept.Del(name)
+	}
+	p := rangePicker{Range: &current, RangeLabel: spanLabel(req.printer, current.Since), RangeAction: address.Path}
+	const local = "2006-01-02T15:04:05"
+	p.RangeStart = current.Start.In(req.prefs.Zone).Format(local)
+	p.RangeEnd = current.End.In(req.prefs.Zone).Format(local)
+	for name, values := range kept {
+		for _, value := range values {
+			p.RangeKeep = append(p.RangeKeep, keptField{name, value})
+		}
+	}
+	slices.SortStableFunc(p.RangeKeep, func(a, b keptField) int { return cmp.Compare(a.Name, b.Name) })
+	for _, span := range Spans() {
+		query := url.Values{"since": {span}}
+		for name, values := range kept {
+			query[name] = values
+		}
+		p.Spans = append(p.Spans, spanLink{spanLabel(req.printer, span), address.Path + "?" + query.Encode(), span == current.Since})
+	}
+	return p
+}
+
+// spanLabel says a span: "last 24 h".
+func spanLabel(p *i18n.Printer, since string) string {
+	span, err := readSpan(since)
+	if err != nil {
+		return since
+	}
+	// A range of one day is called 24 hours, as in its address.
+	if span == 24*time.Hour {
+		return p.T("range.last", p.T("span.hours", 24))
+	}
+	return p.T("range.last", p.Duration(span))
+}

@@ -1,0 +1,90 @@
+// The menu of a value that came from a log: search for it, filter by it, copy it.
+"use strict";
+(() => {
+  const { words, copy } = window.yagura;
+  let menu = null, owner = null;
+
+  const quote = text => '"' + text.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n").replace(/\r/g, "\\r").replace(/\t/g, "\\t") + '"';
+  const named = field => /^[\w.@]+$/.test(field) ? field : quote(field);
+
+  // address of a search: the filter joined to what is searched for now, in front of its pipes, in the same stretch of time.
+  function address(filter, join) {
+    const now = new URLSearchParams(location.search), next = new URLSearchParams();
+    const here = location.pathname === "/search" ? (now.get("q") || "").trim() : "";
+    let query = filter;
+    if (join && here && here !== "*") {
+      const [, head, pipes] = here.match(/^((?:[^"'`|]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)*)(\|[^]*)?$/) || [, here, ""];
+      const plain = head.trim();
+      query = (!plain || plain === "*" ? "" : (/\bor\b/i.test(plain) ? "(" + plain + ")" : plain) + " ") + filter + (pipes ? " " + pipes : "");
+    }
+    next.set("q", query);
+    for (const name of ["since", "start", "end"]) if (now.get(name)) next.set(name, now.get(name));
+    return "/search?" + next;
+  }
+
+  function item(label, act) {
+    const el = document.createElement(typeof act === "string" ? "a" : "button");
+    el.setAttribute("role", "menuitem");
+    el.textContent = label;
+    if (typeof act === "string") el.href = act;
+    else { el.type = "button"; el.addEventListener("click", () => { close(); act(); }); }
+    return el;
+  }
+
+  function open(button) {
+    close();
+    owner = button;
+    const { field, value } = button.dataset, w = words();
+    menu = document.createElement("div");
+    menu.className = "value-menu";
+    menu.setAttribute("role", "menu");
+    const head = document.createElement("p");
+    head.className = "mono";
+    const name = document.createElement("span");
+    name.className = "muted";
+    name.textContent = field;
+    head.append(name, document.createElement("br"), document.createTextNode(button.textContent.length > 200 ? button.textContent.slice(0, 200) + "…" : button.textContent));
+    menu.append(head);
+    if (document.getElementById("q")) {
+      const exact = named(field) + ":=" + quote(value);
+      menu.append(item(w.search, address(exact, false)));
+      if (location.pathname === "/search") menu.append(item(w.in, address(exact, true)), item(w.out, address("!" + exact, true)));
+      menu.append(item(w.anywhere, address(quote(value), false)));
+    }
+    menu.append(item(w.copy, () => copy(value)));
+    button.setAttribute("aria-expanded", "true");
+    (button.closest("dialog") || document.body).append(menu);
+    const at = button.getBoundingClientRect();
+    menu.style.left = Math.max(8, Math.min(at.left, innerWidth - menu.offsetWidth - 8)) + "px";
+    const below = at.bottom + 4;
+    menu.style.top = (below + menu.offsetHeight > innerHeight ? Math.max(8, at.top - menu.offsetHeight - 4) : below) + "px";
+    menu.querySelector("[role=menuitem]").focus();
+  }
+
+  function close(back) {
+    if (!menu) return;
+    menu.remove();
+    menu = null;
+    owner?.removeAttribute("aria-expanded");
+    if (back) owner?.focus();
+  }
+
+  document.addEventListener("click", e => {
+    const button = e.target.closest("button.value");
+    if (button) {
+      e.preventDefault();
+      if (menu && owner === button) close(true); else open(button);
+    } else if (!e.target.closest(".value-menu")) close();
+  });
+  document.addEventListener("keydown", e => {
+    if (!menu) return;
+    const items = [...menu.querySelectorAll("[role=menuitem]")], at = items.indexOf(document.activeElement);
+    if (e.key === "Escape") { e.preventDefault(); e.stopPropagation(); close(true); }
+    else if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+      e.preventDefault();
+      items[(at + (e.key === "ArrowDown" ? 1 : items.length - 1)) % items.length].focus();
+    } else if (e.key === "Tab") close();
+  }, true);
+  addEventListener("scroll", () => close(), { passive: true });
+  addEventListener("resize", () => close());
+})();
