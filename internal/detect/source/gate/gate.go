@@ -55,8 +55,11 @@ type Options struct {
 // ChunkBytes is how much item data goes to the sink at once: well below the longest record of the spool.
 const ChunkBytes = 4 << 20
 
-// RetryAfter is the number of seconds that callers are asked to wait when the sink is full or unavailable.
-const RetryAfter = "5"
+// How many seconds callers are asked to wait: a full spool drains by itself, what is unavailable needs somebody.
+const (
+	retryBusy        = "1"
+	retryUnavailable = "10"
+)
 
 // Gate admits requests. See the package comment.
 type Gate struct {
@@ -238,8 +241,11 @@ func temporary(err error) bool {
 // Status returns the HTTP status that answers err and, where the caller should come again, sets Retry-After.
 func Status(w http.ResponseWriter, err error) int {
 	status := fault.CodeOf(err).HTTPStatus()
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", RetryAfter)
+	switch status {
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", retryBusy)
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", retryUnavailable)
 	}
 	return status
 }
