@@ -76,17 +76,14 @@ func (it *item) tests(placeholders map[string][]string) ([][]test, error) {
 	total := 0
 	for _, v := range it.values {
 		ts, err := it.valueTests(v, placeholders)
-		if missing := (*missingPlaceholder)(nil); errors.As(err, &missing) && placeholders == nil {
+		if missing := (*missingPlaceholder)(nil); errors.As(err, &missing) {
+			missing.line = v.line
+			if placeholders != nil {
+				return nil, missing
+			}
 			ts, err = nil, nil
 		}
 		if err != nil {
-			var at *lineError
-			if errors.As(err, &at) {
-				return nil, err
-			}
-			if missing := (*missingPlaceholder)(nil); errors.As(err, &missing) {
-				return nil, err
-			}
 			return nil, errAt(v.line, "%s: %s", it.name(), err)
 		}
 		if total += len(ts); total > maxValues {

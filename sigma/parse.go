@@ -40,8 +40,11 @@ type fileParser struct {
 
 // add reads the next document.
 func (p *fileParser) add(c chunk) {
-	d := documentParser{file: p.file.Name, chunk: c}
+	d := documentParser{file: p.file.Name, line: c.line, source: c.source()}
 	root, err := c.parseYAML()
+	if err == nil {
+		d.line = root.Line
+	}
 	if err == nil && root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
 		return
 	}
@@ -55,9 +58,9 @@ func (p *fileParser) add(c chunk) {
 	}
 	if err != nil {
 		d.out.Rule, d.out.Filter = nil, nil
-		d.problem(ProblemRefused, lineOf(err, c.line), err.Error())
+		d.problem(ProblemRefused, lineOf(err, d.line), err.Error())
 	}
-	d.out.Line = c.line
+	d.out.Line = d.line
 	p.file.Documents = append(p.file.Documents, d.out)
 }
 
@@ -104,9 +107,10 @@ func (p *fileParser) applyAction(root *yaml.Node) (*yaml.Node, error) {
 // documentParser reads one document.
 type documentParser struct {
 	document
-	file  string
-	chunk chunk
-	out   Document
+	file   string
+	line   int
+	source string
+	out    Document
 
 	id, title string
 	logsource Logsource
@@ -171,7 +175,7 @@ func (e entry) text() string {
 
 // readRule reads a rule.
 func (d *documentParser) readRule(entries []entry, det entry) error {
-	r := &Rule{ID: d.id, Title: d.title, File: d.file, Line: d.chunk.line, Source: d.chunk.text}
+	r := &Rule{ID: d.id, Title: d.title, File: d.file, Line: d.line, Source: d.source}
 	hasLogsource := false
 	for _, e := range entries {
 		switch e.key {
@@ -195,7 +199,7 @@ func (d *documentParser) readRule(entries []entry, det entry) error {
 		}
 	}
 	if !hasLogsource {
-		return errAt(d.chunk.line, "logsource is missing")
+		return errAt(d.line, "logsource is missing")
 	}
 	var err error
 	if r.detection, err = parseDetection(&d.document, det.value); err != nil {
@@ -246,7 +250,7 @@ func (d *documentParser) readMetadata(r *Rule, e entry) {
 
 // readFilter reads a filter.
 func (d *documentParser) readFilter(entries []entry, f entry) error {
-	x := &Filter{ID: d.id, Title: d.title, File: d.file, Line: d.chunk.line, Source: d.chunk.text}
+	x := &Filter{ID: d.id, Title: d.title, File: d.file, Line: d.line, Source: d.source}
 	hasLogsource := false
 	for _, e := range entries {
 		switch e.key {
@@ -273,7 +277,7 @@ func (d *documentParser) readFilter(entries []entry, f entry) error {
 		}
 	}
 	if !hasLogsource {
-		return errAt(d.chunk.line, "logsource is missing")
+		return errAt(d.line, "logsource is missing")
 	}
 	if err := d.readFilterRules(x, f); err != nil {
 		return err

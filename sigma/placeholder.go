@@ -6,7 +6,10 @@ import (
 )
 
 // missingPlaceholder is the error for a placeholder without a value.
-type missingPlaceholder struct{ name string }
+type missingPlaceholder struct {
+	name string
+	line int
+}
 
 func (e *missingPlaceholder) Error() string {
 	return fmt.Sprintf("placeholder %%%s%% has no value", e.name)
@@ -69,7 +72,7 @@ func expandPlaceholders(s string, values map[string][]string) ([]string, error) 
 		}
 		given := values[p.text]
 		if len(given) == 0 {
-			return nil, &missingPlaceholder{p.text}
+			return nil, &missingPlaceholder{name: p.text}
 		}
 		if len(texts)*len(given) > maxVariants {
 			return nil, fmt.Errorf("placeholders make more than %d values of %q", maxVariants, s)

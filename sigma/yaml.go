@@ -105,6 +105,14 @@ type chunk struct {
 	line int // of the file, from 1
 }
 
+// source returns the text without a marker that stands alone on the first line.
+func (c chunk) source() string {
+	if first, rest, ok := strings.Cut(c.text, "\n"); ok && strings.TrimSpace(first) == "---" {
+		return rest
+	}
+	return c.text
+}
+
 // splitDocuments cuts a file at its document markers (YAML 1.2.2, sections 9.1.2 and 9.1.4): a marker
 // in the first column always is one, whatever stands around it. Each document is then parsed alone, so that
 // an error in one does not cost the others.
@@ -180,6 +188,13 @@ func (c chunk) syntaxError(err error) error {
 		n, _ := strconv.Atoi(m[1])
 		line += n - 1
 		reason = reason[len(m[0]):]
+		// The library counts from 0 what its parser finds missing, and from 1 what its scanner does.
+		for _, missing := range []string{"',' or", "key", "'-' indicator", "node content", "<"} {
+			if strings.HasPrefix(reason, "did not find expected "+missing) {
+				line++
+				break
+			}
+		}
 	}
 	return errAt(line, "the YAML is wrong: %s", reason)
 }
@@ -227,6 +242,10 @@ func lineOf(err error, otherwise int) int {
 	var at *lineError
 	if errors.As(err, &at) && at.line > 0 {
 		return at.line
+	}
+	var missing *missingPlaceholder
+	if errors.As(err, &missing) && missing.line > 0 {
+		return missing.line
 	}
 	return otherwise
 }
