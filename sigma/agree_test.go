@@ -1,0 +1,173 @@
+package sigma_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"yagura/sigma"
+)
+
+// drawn makes rules and events of few names and letters, so that they often meet.
+type drawn struct{ *rapid.T }
+
+func (d drawn) pick(label string, from ...string) string {
+	return rapid.SampledFrom(from).Draw(d.T, label)
+}
+
+func (d drawn) field() string { return d.pick("field", "A", "B", "C", "Image") }
+
+// text is a few pieces that share beginnings and ends, with letters whose folding is special: K has three
+// forms, ſ folds to s, Σ has two lower forms, İ none.
+func (d drawn) text() string {
+	pieces := rapid.SliceOfN(rapid.SampledFrom([]string{
+		"a", "b", "ab", "abc", "ABCD", "cmd.exe", `\`, " -enc ", "-", "/", "–", "k", "K", "\u212a", "s", "ſ", "Σ", "ς", "σ", "İ", "田中", "1", "10",
+	}), 0, 4).Draw(d.T, "text")
+	return strings.Join(pieces, "")
+}
+
+// pattern is a text with wildcards.
+func (d drawn) pattern() string {
+	return strings.ReplaceAll(d.text(), `\`, `\\`) + d.pick("wildcard", "", "", "*", "?", "*a", "?b*") +
+		strings.ReplaceAll(d.text(), `\`, `\\`)
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// value is the YAML of a value that fits the modifiers.
+func (d drawn) value(mods string) string {
+	switch {
+	case strings.Contains(mods, "fieldref"):
+		return d.field()
+	case strings.Contains(mods, "exists"):
+		return d.pick("exists", "true", "false")
+	case strings.Contains(mods, "lt") || strings.Contains(mods, "gt"):
+		return d.pick("number", "1", "10", "5", "-1")
+	case strings.Contains(mods, "cidr"):
+		return d.pick("network", "10.0.0.0/8", "'fe80::/10'")
+	case strings.Contains(mods, "re"):
+		return quote(d.pick("expression", "abc", "(?i)abc", "ab+c|cmd", "^a", "d$", "(abc|k)d", ".", "cmd.exe", "[ab]bcd"))
+	case strings.Contains(mods, "base64"):
+		return quote("ab" + strings.NewReplacer(`\`, "", "*", "", "?", "").Replace(d.text()))
+	case mods == "" || mods == "|neq":
+		return d.pick("special", "null", "''", "1", "10", "'*'", quote(d.pattern()), quote(d.pattern()))
+	}
+	return quote(d.pattern())
+}
+
+// item is a line of a selection.
+func (d drawn) item() string {
+	mods := d.pick("modifiers", "", "", "|contains", "|startswith", "|endswith", "|contains", "|endswith", "|cased", "|contains|cased",
+		"|neq", "|contains|neq", "|re", "|re|i", "|windash|contains", "|exists", "|gt", "|lte", "|cidr",
+		"|fieldref", "|fieldref|contains", "|fieldref|cased|neq", "|base64offset|contains", "|wide|contains", "|contains|all", "|all")
+	n := rapid.IntRange(1, 3).Draw(d.T, "values")
+	if strings.Contains(mods, "exists") {
+		n = 1
+	}
+	values := make([]string, n)
+	for i := range values {
+		values[i] = d.value(mods)
+	}
+	return d.field() + mods + ": [" + strings.Join(values, ", ") + "]"
+}
+
+// search is what stands behind a search identifier.
+func (d drawn) search() string {
+	items := func() string {
+		lines := map[string]string{} // a field and its modifiers may stand only once
+		for range rapid.IntRange(1, 2).Draw(d.T, "items") {
+			item := d.item()
+			key, _, _ := strings.Cut(item, ":")
+			lines[key] = item
+		}
+		out := make([]string, 0, len(lines))
+		for _, l := range lines {
+			out = append(out, strings.Replace(l, "exists: [true]", "exists: true", 1))
+		}
+		slices.Sort(out)
+		return strings.ReplaceAll("{"+strings.Join(out, ", ")+"}", "exists: [false]", "exists: false")
+	}
+	switch d.pick("shape", "map", "map", "list", "keywords", "all") {
+	case "list":
+		return "[" + items() + ", " + items() + "]"
+	case "keywords":
+		return "[" + quote("a"+d.pattern()) + ", " + quote("1"+d.pattern()) + "]"
+	case "all":
+		return "{'|all': [" + quote("a"+d.pattern()) + ", " + quote("b"+d.pattern()) + "]}"
+	}
+	return items()
+}
+
+func (d drawn) rule(i int) string {
+	ls := d.pick("logsource", "{product: test}", "{product: test}", "{product: windows}", "{product: windows, category: process_creation}", "{product: windows, service: sysmon}")
+	condition := d.pick("condition", "s_a", "s_a and not s_b", "s_a or s_b", "1 of s_*", "all of s_*", "2 of s_*",
+		"not s_a", "not (s_a or s_b) and s_c", "s_a and (s_b or not s_c)", "not 1 of s_*", "[s_a, s_b and s_c]")
+	return fmt.Sprintf("title: r%d\nid: id%d\nlogsource: %s\ndetection:\n  s_a: %s\n  s_b: %s\n  s_c: %s\n  condition: %s\n",
+		i, i, ls, d.search(), d.search(), d.search(), condition)
+}
+
+func (d drawn) event() sigma.Fields {
+	var ev sigma.Fields
+	for range rapid.IntRange(0, 6).Draw(d.T, "fields") {
+		name := d.pick("name", "A", "B", "C", "Image", "process.executable", "Message", "Unknown")
+		if d.pick("null", "no", "no", "no", "yes") == "yes" {
+			ev = append(ev, sigma.Field{Name: name, Null: true})
+			continue
+		}
+		value := d.pick("value", d.text(), d.text(), "10.1.2.3", "FE80::1", "5", "YWJjZA==", "a\x00b\x00", "")
+		ev = append(ev, sigma.Field{Name: name, Value: value})
+	}
+	switch d.pick("channel", "none", "sysmon", "security", "null") {
+	case "sysmon":
+		ev = append(ev, sigma.Field{Name: "Channel", Value: "microsoft-windows-SYSMON/Operational"}, sigma.Field{Name: "EventID", Value: "1"})
+	case "security":
+		ev = append(ev, sigma.Field{Name: "Channel", Value: "Security"}, sigma.Field{Name: "EventID", Value: "4688"})
+	case "null":
+		ev = append(ev, sigma.Field{Name: "Channel", Null: true})
+	}
+	return ev
+}
+
+// The Matcher says what the oracle says, of any rules and events.
+func TestMatcherAgreesWithOracle(t *testing.T) {
+	t.Parallel()
+	var s sigma.Scratch // shared by all matchers on purpose
+	rapid.Check(t, func(rt *rapid.T) {
+		d := drawn{rt}
+		var text strings.Builder
+		for i := range rapid.IntRange(1, 8).Draw(rt, "rules") {
+			text.WriteString("---\n" + d.rule(i))
+		}
+		fmt.Fprintf(&text, "---\ntitle: f\nlogsource: {product: windows}\nfilter:\n  rules: [id1, id3]\n  s: %s\n  condition: not s\n", d.search())
+		file, err := sigma.Parse("r.yml", []byte(text.String()))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		for _, p := range file.Problems() {
+			if !p.Loaded() {
+				rt.Fatalf("%v\n%s", p, text.String())
+			}
+		}
+		m, _ := sigma.Compile(file.Rules(), file.Filters(), testOptions())
+		oracle := sigma.NewOracle(file.Rules(), file.Filters(), testOptions())
+		oracle.Regexps = !strings.Contains(text.String(), "wide") // bytes that are no UTF-8 fit no expression
+		for range 30 {
+			ev := d.event()
+			got, want := titles(m.Match(ev, &s)), titles(oracle.Match(ev))
+			if got != want {
+				rt.Fatalf("event %v: Matcher says %s, oracle %s\n%s", ev, got, want, text.String())
+			}
+		}
+	})
+}
+
+func titles(rules []*sigma.Rule) string {
+	var list []string
+	for _, r := range rules {
+		list = append(list, r.Title)
+	}
+	return "[" + strings.Join(list, " ") + "]"
+}

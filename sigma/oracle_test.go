@@ -1,0 +1,254 @@
+package sigma
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Oracle evaluates rules one after the other, in the plainest way: no index, no routing table, nothing shared
+// or remembered. What the Matcher says must be what it says. It is exported for the tests of package
+// sigma_test.
+type Oracle struct {
+	rules []oracleRule
+	// Regexps makes it match patterns by regular expressions, which share no code with the Matcher's way.
+	Regexps bool
+	opts    Options
+}
+
+type oracleRule struct {
+	rule    *Rule
+	exprs   []*expr
+	tests   map[*item][][]test
+	sources []Conjunction
+}
+
+// NewOracle takes the rules that Compile would; rules with problems are left out.
+func NewOracle(rules []*Rule, filters []*Filter, opts Options) *Oracle {
+	if opts.Taxonomy == nil {
+		opts.Taxonomy = identity{}
+	}
+	if opts.Placeholders == nil {
+		opts.Placeholders = map[string][]string{}
+	}
+	o := &Oracle{opts: opts}
+	for _, r := range rules {
+		sources, known := opts.Taxonomy.Events(r.Logsource)
+		if (!known || len(sources) == 0) && !opts.NoRouting {
+			continue
+		}
+		or := oracleRule{rule: r, tests: map[*item][][]test{}, sources: sources, exprs: []*expr{r.detection.expr}}
+		items := append([]*item(nil), r.detection.items...)
+		for _, f := range filters {
+			if _, agrees := f.appliesTo(r); agrees {
+				or.exprs = append(or.exprs, f.detection.expr)
+				items = append(items, f.detection.items...)
+			}
+		}
+		ok := true
+		for _, it := range items {
+			tests, err := it.tests(opts.Placeholders)
+			or.tests[it], ok = tests, ok && err == nil
+		}
+		if ok {
+			o.rules = append(o.rules, or)
+		}
+	}
+	return o
+}
+
+// Match returns the rules that the event matches, in order.
+func (o *Oracle) Match(ev Event) []*Rule {
+	var out []*Rule
+	for i := range o.rules {
+		r := &o.rules[i]
+		matches := o.opts.NoRouting || belongsTo(r.sources, ev)
+		for _, e := range r.exprs {
+			matches = matches && o.eval(r, e, ev)
+		}
+		if matches {
+			out = append(out, r.rule)
+		}
+	}
+	return out
+}
+
+func belongsTo(any []Conjunction, ev Event) bool {
+	for _, all := range any {
+		holds := true
+		for _, c := range all {
+			holds = holds && conditionHolds(c, ev)
+		}
+		if holds {
+			return true
+		}
+	}
+	return false
+}
+
+func conditionHolds(c Condition, ev Event) bool {
+	for i := range ev.NumFields() {
+		name, value, null := ev.Field(i)
+		if name != c.Field || null {
+			continue
+		}
+		for _, want := range c.Values {
+			prefix, isPrefix := strings.CutSuffix(want, "*")
+			expr := "(?is)^" + regexp.QuoteMeta(prefix)
+			if !isPrefix {
+				expr += `\z`
+			}
+			if regexp.MustCompile(expr).MatchString(value) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (o *Oracle) eval(r *oracleRule, e *expr, ev Event) bool {
+	holding := 0
+	for _, kid := range e.kids {
+		if o.eval(r, kid, ev) {
+			holding++
+		}
+	}
+	switch e.op {
+	case exprAnd:
+		return holding == len(e.kids)
+	case exprOr:
+		return holding > 0
+	case exprNot:
+		return holding == 0
+	case exprAtLeast:
+		return holding >= e.n
+	}
+	return o.itemHolds(r, e.item, ev)
+}
+
+func (o *Oracle) itemHolds(r *oracleRule, it *item, ev Event) bool {
+	values := o.values(r.rule, it.field, ev)
+	holding := 0
+	for _, alternatives := range r.tests[it] {
+		any := false
+		for i := range alternatives {
+			any = any || o.testHolds(r, &alternatives[i], values, ev)
+		}
+		if any {
+			holding++
+		}
+	}
+	holds := holding > 0
+	if it.mods.has(modAll) {
+		holds = holding == len(it.values)
+	}
+	return holds != it.mods.has(modNeq)
+}
+
+// values returns the event's values of a rule's field.
+func (o *Oracle) values(r *Rule, name string, ev Event) []Field {
+	var names []string
+	every := false
+	if name == "" {
+		names = o.opts.Taxonomy.Keywords(r.Logsource)
+		every = names == nil
+	} else {
+		names, _ = o.opts.Taxonomy.Fields(r.Logsource, name)
+	}
+	var values []Field
+	if every {
+		names = []string{""}
+	}
+	for _, n := range names {
+		for i := range ev.NumFields() {
+			if fieldName, value, null := ev.Field(i); fieldName == n || every {
+				values = append(values, Field{fieldName, value, null})
+			}
+		}
+		if name != "" && len(values) > 0 {
+			break
+		}
+	}
+	return values
+}
+
+func (o *Oracle) testHolds(r *oracleRule, t *test, values []Field, ev Event) bool {
+	switch t.kind {
+	case testExists:
+		return (len(values) > 0) == t.exists
+	case testNull:
+		if len(values) == 0 {
+			return true
+		}
+	}
+	for _, v := range values {
+		if v.Null {
+			if t.kind == testNull {
+				return true
+			}
+			continue
+		}
+		if t.kind == testFieldref {
+			for _, other := range o.values(r.rule, t.other, ev) {
+				a, b := v.Value, other.Value
+				if !t.cased {
+					a, b = fold(a), fold(b)
+				}
+				if !other.Null && t.relates(a, b) {
+					return true
+				}
+			}
+			continue
+		}
+		if t.kind == testGlob && o.globMatches(t.glob, v.Value) || t.kind != testGlob && t.passesRaw(v.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (o *Oracle) globMatches(g *glob, value string) bool {
+	if o.Regexps {
+		return globRegexp(g).MatchString(value)
+	}
+	if !g.cased {
+		value = fold(value)
+	}
+	return g.match(value)
+}
+
+// globRegexp writes a pattern as a regular expression.
+func globRegexp(g *glob) *regexp.Regexp {
+	expr := "(?s)^"
+	if !g.cased {
+		expr = "(?is)^"
+	}
+	start, end := g.openStart, g.openEnd
+	segments := g.segments
+	if g.kind != globGeneral {
+		segments = []segment{{{text: g.text}}}
+		start = g.kind == globSuffix || g.kind == globContains
+		end = g.kind == globPrefix || g.kind == globContains
+	}
+	if start {
+		expr += ".*"
+	}
+	for i, seg := range segments {
+		if i > 0 {
+			expr += ".*"
+		}
+		for _, x := range seg {
+			switch x.kind {
+			case partText:
+				expr += regexp.QuoteMeta(x.text)
+			case partOne:
+				expr += "."
+			case partDash:
+				expr += "[-/–—―]"
+			}
+		}
+	}
+	if end {
+		expr += ".*"
+	}
+	return regexp.MustCompile(expr + `\z`)
+}
