@@ -25,8 +25,9 @@ var data embed.FS
 
 // Taxonomy implements sigma.Taxonomy.
 type Taxonomy struct {
-	entries  []entry
-	channels map[string]*Channel // by lower-case channel name
+	entries   []entry
+	channels  map[string]*Channel // by channel name, as the data writes it and in lower case
+	providers map[string]*Channel // by lower-case provider name
 }
 
 var _ sigma.Taxonomy = (*Taxonomy)(nil)
@@ -58,7 +59,7 @@ func LoadFS(files fs.FS) (*Taxonomy, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Taxonomy{channels: map[string]*Channel{}}
+	t := &Taxonomy{channels: map[string]*Channel{}, providers: map[string]*Channel{}}
 	for i := range docs {
 		if err := t.addChannels(&docs[i]); err != nil {
 			return nil, err

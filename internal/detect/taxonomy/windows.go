@@ -23,7 +23,8 @@ const (
 //	    provider: Microsoft-Windows-Sysmon     # finds the channel of an event that does not name it
 //	    dataset: windows.sysmon_operational
 //	    move: {CommandLine: process.command_line}  # the value passes unchanged and the native name goes
-//	    copy: {TargetUserName: user.name}      # the native name stays and the ECS name is added
+//	    copy: {TargetUserName: user.name}      # the native name stays and the ECS name is added; also a list,
+//	                                           # [] to add none after all, and "how:name" to derive it (How)
 //	    data: [RuleName]                       # further fields that any of its events may have
 //	    events:
 //	      - id: 1                              # or a list
@@ -37,8 +38,8 @@ const (
 //	        data: [IntegrityLevel]             # the event's further fields
 //	        move, copy                         # added to the channel's
 //
-// move must be unambiguous: in one channel two native names may not go to one ECS name, or a rule that
-// asks for one would be answered with the other. Such fields are copied.
+// In one event two native names may not move to one ECS name. In a log source of many kinds of event a
+// moved field may still answer for another kind's of the same meaning; where that would be wrong, copy.
 type Channel struct {
 	Names    values            `yaml:"channel"`
 	Provider string            `yaml:"provider"`
@@ -67,21 +68,72 @@ type Record struct {
 	Move     map[string]string `yaml:"move"`
 	Copy     map[string]values `yaml:"copy"`
 
-	targets map[string]Target
+	targets map[string]*Target
 }
 
-// Target says where one native field goes: moved to Move ("" leaves it under its native name), and copied to
-// each of Copy.
+// Target says where one native field of a Record goes.
 type Target struct {
-	Move string
-	Copy []string
+	Name   string // what the field is called in the event: its ECS name where it moves, else its native name with its prefix
+	Moved  bool
+	Copies []Copy // what is added beside it
 }
 
-// Target returns where the event data field of that native name goes.
-func (r *Record) Target(native string) (Target, bool) {
-	t, ok := r.targets[native]
-	return t, ok
+// Copy is a field that is made of another.
+type Copy struct {
+	How How
+	To  string // a field, or the prefix of several, as How says
 }
+
+// How says how a Copy is made of the native value.
+type How string
+
+// The ways. Where the value does not have the form that a way reads, nothing is added. "-" and "" are never copied.
+const (
+	Same             How = ""                  // the value itself; a number where the name ends in .pid or .port, an address where it ends in .ip
+	Base             How = "base"              // the last element of a path
+	File             How = "file"              // a path: To.name and To.extension
+	Account          How = "account"           // DOMAIN\name: To.domain and To.name
+	Join             How = "join"              // the name with the domain field that belongs to it: DOMAIN\name
+	Hashes           How = "hashes"            // Sysmon's "SHA1=…,MD5=…": To.hash.sha1 and so on, To.pe.imphash
+	Answers          How = "answers"           // Sysmon's "type: 5 name;::ffff:192.0.2.1;": To.resolved_ip and To.answers.data
+	Direction        How = "direction"         // true or %%14593 is egress, false or %%14592 ingress
+	Initiated        How = "initiated"         // %%14593 is true, %%14592 false
+	Protocol         How = "protocol"          // an IP protocol's number: its name
+	Logon            How = "logon"             // a logon type's number: its name
+	Integrity        How = "integrity"         // a mandatory label's SID: Sysmon's word for it
+	RegistryKey      How = "registry-key"      // HKLM\a\b: To.hive and To.key
+	RegistryValue    How = "registry-value"    // HKLM\a\b: To.hive, To.key and To.value
+	RegistryData     How = "registry-data"     // Sysmon's Details: To.type and To.strings
+	AuditedRegistry  How = "audited-registry"  // \REGISTRY\MACHINE\… with the event's value name: To.path as Sysmon writes it, To.hive, To.key, To.value
+	AuditedData      How = "audited-data"      // an audited value with its type, as Sysmon writes it
+	AuditedOperation How = "audited-operation" // %%1904 to %%1906: Sysmon's EventType
+	FileObject       How = "file-object"       // the value where the event's object is a file
+	DefenderPath     How = "defender-path"     // "file:_C:\a; …": To.path of the first, To.name, To.extension
+	Context          How = "context"           // PowerShell's "Host Application = …": To.host_application and so on
+	DN               How = "dn"                // a distinguished name: its first CN
+)
+
+// Ways returns every How.
+func Ways() []How {
+	return []How{
+		Same, Base, File, Account, Join, Hashes, Answers, Direction, Initiated, Protocol, Logon, Integrity, RegistryKey, RegistryValue,
+		RegistryData, AuditedRegistry, AuditedData, AuditedOperation, FileObject, DefenderPath, Context, DN,
+	}
+}
+
+func newCopy(s string) (Copy, error) {
+	how, to, found := strings.Cut(s, ":")
+	if !found {
+		how, to = "", s
+	}
+	if to == "" || !slices.Contains(Ways(), How(how)) {
+		return Copy{}, fmt.Errorf("copy %q: no such way", s)
+	}
+	return Copy{How(how), to}, nil
+}
+
+// Target returns where the event data field of that native name goes, or nil where the data does not know it.
+func (r *Record) Target(native string) *Target { return r.targets[native] }
 
 // Channel returns what is known of the channel of that name, whatever its case, or nil.
 func (t *Taxonomy) Channel(name string) *Channel {
@@ -100,6 +152,11 @@ func (t *Taxonomy) Channels() []*Channel {
 		}
 	}
 	return all
+}
+
+// OfProvider returns the channel that the provider writes to by itself, or nil.
+func (t *Taxonomy) OfProvider(provider string) *Channel {
+	return t.providers[strings.ToLower(provider)]
 }
 
 // Record returns what is known of the event with that id and provider. It is never nil: an id that is not
@@ -126,35 +183,17 @@ func (c *Channel) check() error {
 	if len(c.Names) == 0 || slices.Contains(c.Names, "") {
 		return fmt.Errorf("it has no name")
 	}
-	from := map[string]string{} // which native name goes to an ECS name
-	for _, moves := range c.allMoves() {
-		for native, target := range moves {
-			if other, taken := from[target]; taken && other != native {
-				return fmt.Errorf("%s and %s both move to %s: a rule could not tell them apart; copy them", other, native, target)
-			}
-			from[target] = native
-		}
-	}
 	for i := range c.Events {
 		if len(c.Events[i].IDs) == 0 {
 			return fmt.Errorf("event %q has no id", c.Events[i].Title)
 		}
 	}
-	return nil
-}
-
-func (c *Channel) allMoves() []map[string]string {
-	all := []map[string]string{c.Move}
-	for i := range c.Events {
-		all = append(all, c.Events[i].Move)
-	}
-	return all
+	return c.build()
 }
 
 func (t *Taxonomy) addChannels(d *document) error {
 	for i := range d.Channels {
 		c := &d.Channels[i]
-		c.build()
 		for _, name := range c.Names {
 			if t.channels[name] != nil {
 				return fmt.Errorf("taxonomy %s: channel %q is described twice", d.name, name)
@@ -162,36 +201,65 @@ func (t *Taxonomy) addChannels(d *document) error {
 			t.channels[name] = c
 			t.channels[strings.ToLower(name)] = c
 		}
+		if p := strings.ToLower(c.Provider); p != "" && t.providers[p] == nil {
+			t.providers[p] = c
+		}
 	}
 	return nil
 }
 
-func (c *Channel) build() {
-	c.any = &Record{targets: c.targets(nil)}
+// build works out where each record's fields go.
+func (c *Channel) build() (err error) {
+	c.any = &Record{}
 	c.byID = map[string][]*Record{}
+	if c.any.targets, err = c.targets(c.any); err != nil {
+		return err
+	}
 	for i := range c.Events {
 		r := &c.Events[i]
-		r.targets = c.targets(r)
+		if r.targets, err = c.targets(r); err != nil {
+			return fmt.Errorf("event %v: %w", r.IDs, err)
+		}
 		for _, id := range r.IDs {
 			c.byID[id] = append(c.byID[id], r)
 		}
 	}
+	return nil
 }
 
 // targets merges the channel's moves and copies with those of one record.
-func (c *Channel) targets(r *Record) map[string]Target {
-	moves, copies := maps.Clone(c.Move), maps.Clone(c.Copy)
-	if r != nil {
-		moves, copies = merged(moves, r.Move), merged(copies, r.Copy)
+func (c *Channel) targets(r *Record) (map[string]*Target, error) {
+	copies := merged(maps.Clone(c.Copy), r.Copy)
+	all := map[string]*Target{}
+	for _, native := range slices.Concat(c.Data, r.Data, r.Say, slices.Collect(maps.Keys(copies))) {
+		all[native] = &Target{Name: eventData + native}
 	}
-	all := make(map[string]Target, len(moves)+len(copies))
-	for native, target := range moves {
-		all[native] = Target{Move: target}
+	from := map[string]string{}
+	for _, moves := range []map[string]string{r.Move, c.Move} { // what the event moves somewhere, the channel does not
+		taken := maps.Clone(from)
+		for native, target := range moves {
+			if taken[target] != "" {
+				continue
+			}
+			if other := from[target]; other != "" {
+				return nil, fmt.Errorf("%s and %s both move to %s", min(native, other), max(native, other), target)
+			}
+			from[target] = native
+			if t := all[native]; t == nil || !t.Moved {
+				all[native] = &Target{Name: target, Moved: true}
+			}
+		}
 	}
-	for native, names := range copies {
-		all[native] = Target{Move: all[native].Move, Copy: names}
+	for native, list := range copies {
+		for _, text := range list {
+			how, err := newCopy(text)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", native, err)
+			}
+			all[native].Copies = append(all[native].Copies, how)
+		}
 	}
-	return all
+	return all, nil
 }
 
 func merged[V any](into, more map[string]V) map[string]V {
@@ -202,28 +270,34 @@ func merged[V any](into, more map[string]V) map[string]V {
 	return into
 }
 
-// natives returns every native field name of the record.
-func (c *Channel) natives(r *Record) []string {
-	names := slices.Concat(c.Data, r.Data, r.Say)
-	for name := range r.targets {
-		names = append(names, name)
-	}
-	return names
-}
-
 // addNatives makes the native fields of the entry's Windows events known to it, each under the name that the
 // normaliser gives it. own are the fields that the source maps by hand, which stay as they are.
 func (t *Taxonomy) addNatives(e *entry, own map[string]values) {
 	for _, conjunction := range e.events {
 		for _, c := range t.channelsOf(conjunction) {
 			for _, r := range c.records(conjunction) {
-				for _, native := range c.natives(r) {
-					e.known[native] = true
-					if target := r.targets[native].Move; target != "" && own[native] == nil {
-						e.fields[native] = moved(e.fields[native], native, target)
-					}
+				for native, target := range r.targets {
+					e.addNative(native, target, own[native] != nil)
 				}
 			}
+		}
+	}
+}
+
+// addNative makes one native field known, also in the spellings that rules use for names with spaces: "Threat
+// Name" is ThreatName and Threat_Name to them.
+func (e *entry) addNative(native string, target *Target, mapped bool) {
+	e.known[native] = true
+	if target.Moved && !mapped {
+		e.fields[native] = moved(e.fields[native], native, target.Name)
+	}
+	if !strings.Contains(native, " ") {
+		return
+	}
+	for _, glue := range []string{"", "_"} {
+		spelling := strings.ReplaceAll(native, " ", glue)
+		if e.fields[spelling] == nil {
+			e.fields[spelling] = []string{eventData + native, eventData + spelling}
 		}
 	}
 }
