@@ -21,19 +21,30 @@ type group struct {
 
 func newGroup(buf []byte) *group { return &group{buf: buf[:0], done: make(chan struct{})} }
 
-// Append keeps the payload and returns its position once it is synced. Errors: fault.TooLarge for a payload
-// longer than Options.MaxRecord, fault.Busy where MaxBytes or the disk is full, fault.Unavailable where the
-// disk fails or the spool is closed. The payload is not used after Append returns.
-func (s *Spool) Append(ctx context.Context, payload []byte) (Position, error) {
-	if len(payload) > s.opt.MaxRecord {
-		return Position{}, fault.New(fault.TooLarge, "fault.spool.too_large",
-			"a record of %d bytes; the spool takes %d", len(payload), s.opt.MaxRecord)
+// Append keeps the payloads, one record each, side by side and all or none, and returns the position of the first
+// once they are synced. Errors: fault.TooLarge for a payload longer than Options.MaxRecord, fault.Busy where MaxBytes or
+// the disk is full, fault.Unavailable where the disk fails or the spool is closed. The payloads are not used after
+// Append returns.
+func (s *Spool) Append(ctx context.Context, payloads ...[]byte) (Position, error) {
+	need := 0
+	sums := make([]uint32, len(payloads))
+	for i, payload := range payloads {
+		if len(payload) > s.opt.MaxRecord {
+			return Position{}, fault.New(fault.TooLarge, "fault.spool.too_large",
+				"a record of %d bytes; the spool takes %d", len(payload), s.opt.MaxRecord)
+		}
+		sums[i] = castagnoli(payload)
+		need += frameBytes + len(payload)
 	}
-	sum := castagnoli(payload)
-	g, offset, err := s.join(ctx, payload, sum)
+	g, err := s.room(ctx, need)
 	if err != nil {
 		return Position{}, err
 	}
+	offset := len(g.buf)
+	for i, payload := range payloads {
+		g.buf = appendFrame(g.buf, payload, sums[i])
+	}
+	s.mu.Unlock()
 	s.signal()
 	if err := waitFor(ctx, g.done); err != nil {
 		return Position{}, err
@@ -44,29 +55,26 @@ func (s *Spool) Append(ctx context.Context, payload []byte) (Position, error) {
 	return Position{g.base.Segment, g.base.Offset + int64(offset)}, nil
 }
 
-// join copies the payload into the group that is written next, and waits for the one before where that is full.
-func (s *Spool) join(ctx context.Context, payload []byte, sum uint32) (g *group, offset int, err error) {
-	need := frameBytes + len(payload)
+// room returns the group that is written next, and waits for the one before where that is full. Unless it fails, it leaves
+// mu locked for the caller to add to the group.
+func (s *Spool) room(ctx context.Context, need int) (*group, error) {
 	for {
 		s.mu.Lock()
-		g = s.pending
+		g := s.pending
 		if s.closed {
 			s.mu.Unlock()
-			return nil, 0, fault.New(fault.Unavailable, "fault.spool.closed", "the spool is closed")
+			return nil, fault.New(fault.Unavailable, "fault.spool.closed", "the spool is closed")
 		}
 		if used := s.bytes + s.inFlight + int64(len(g.buf)); used+int64(need) > s.opt.MaxBytes {
 			s.mu.Unlock()
-			return nil, 0, fault.New(fault.Busy, "fault.spool.full", "the spool is full: %d of %d bytes", used, s.opt.MaxBytes)
+			return nil, fault.New(fault.Busy, "fault.spool.full", "the spool is full: %d of %d bytes", used, s.opt.MaxBytes)
 		}
 		if len(g.buf) == 0 || len(g.buf)+need <= groupBytes {
-			offset = len(g.buf)
-			g.buf = appendFrame(g.buf, payload, sum)
-			s.mu.Unlock()
-			return g, offset, nil
+			return g, nil
 		}
 		s.mu.Unlock()
 		if err := waitFor(ctx, g.done); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 	}
 }
@@ -112,6 +120,7 @@ func (s *Spool) finish(g *group, err error) {
 	if err == nil {
 		s.active.end += int64(len(g.buf))
 		s.bytes += int64(len(g.buf))
+		s.tail = Position{s.active.number, s.active.end}
 	}
 	s.broadcast()
 	s.mu.Unlock()

@@ -83,6 +83,7 @@ type Spool struct {
 	mu       sync.Mutex
 	segments []*segment    // in order; the last one is never freed
 	next     uint64        // the number of the next segment
+	tail     Position      // behind the last synced record
 	grown    chan struct{} // closed and replaced at every change that a waiting reader wants to see
 	pending  *group
 	inFlight int64 // bytes handed to the committer and not yet on disk
@@ -147,14 +148,19 @@ func (s *Spool) load() error {
 			return fmt.Errorf("spool: %w", err)
 		}
 	}
+	s.tail = Position{s.next, headerBytes}
 	for _, seg := range segments {
 		s.bytes += seg.end
+		s.tail = Position{seg.number, seg.end}
 	}
 	return nil
 }
 
 // ID is the spool's random name, 12 hexadecimal digits, the same for as long as any of its segments exists.
 func (s *Spool) ID() string { return hex.EncodeToString(s.id[:]) }
+
+// MaxRecord is the longest payload that Append takes, in bytes.
+func (s *Spool) MaxRecord() int { return s.opt.MaxRecord }
 
 // Recovered tells what Open cut off.
 func (s *Spool) Recovered() Recovery { return s.recovery }
@@ -173,7 +179,7 @@ type Stats struct {
 func (s *Spool) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := Stats{Bytes: s.bytes, MaxBytes: s.opt.MaxBytes, Segments: len(s.segments), End: s.end()}
+	st := Stats{Bytes: s.bytes, MaxBytes: s.opt.MaxBytes, Segments: len(s.segments), End: s.tail}
 	st.First = st.End
 	if len(s.segments) > 0 {
 		st.First = Position{s.segments[0].number, headerBytes}
@@ -188,15 +194,7 @@ func (s *Spool) Stats() Stats {
 func (s *Spool) End() Position {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.end()
-}
-
-func (s *Spool) end() Position {
-	if len(s.segments) == 0 {
-		return Position{s.next, headerBytes}
-	}
-	last := s.segments[len(s.segments)-1]
-	return Position{last.number, last.end}
+	return s.tail
 }
 
 // Segments returns the numbers of the segments on disk, in order.

@@ -157,6 +157,31 @@ func TestAFullSpoolIsBusyUntilSegmentsAreFreed(t *testing.T) {
 	}
 }
 
+func TestRecordsAppendedTogetherAreKeptTogetherOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	s := openDir(t, t.TempDir(), spool.Options{SegmentBytes: 100, MaxBytes: 200, MaxRecord: 50})
+	half := make([]byte, 50)
+	if _, err := s.Append(t.Context(), half, half); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Append(t.Context(), half, half); !fault.Is(err, fault.Busy) {
+		t.Errorf("two records into room for one: %v", err)
+	}
+	if _, err := s.Append(t.Context(), nil, make([]byte, 51)); !fault.Is(err, fault.TooLarge) {
+		t.Errorf("a short and a too long one: %v", err)
+	}
+	r := s.Reader(spool.Position{})
+	defer r.Close()
+	for n := range 2 {
+		if _, _, err := r.Next(t.Context(), nil); err != nil {
+			t.Fatalf("record %d: %v", n, err)
+		}
+	}
+	if r.Ready() {
+		t.Error("a refused record is there")
+	}
+}
+
 func TestFreeKeepsWhatIsNotPassed(t *testing.T) {
 	t.Parallel()
 	s := openDir(t, t.TempDir(), spool.Options{SegmentBytes: 100, MaxRecord: 60})
