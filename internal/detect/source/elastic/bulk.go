@@ -225,13 +225,28 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, caller gate.Calle
 		writeError(w, gate.Status(w, err), errorType(err), err.Error())
 		return
 	}
-	for i := range q.ops {
-		if op := &q.ops[i]; op.status != 0 {
-			h.gate.Refused(caller, Input, 1, op.reason)
-		}
-	}
+	h.count(caller, q.ops)
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(q.appendReply(nil, newFilter(r.URL.Query().Get("filter_path")), time.Since(began)))
+}
+
+// shownReasons is how many refusals of one request are counted each with its own reason.
+const shownReasons = 10
+
+// count counts what was refused.
+func (h *Handler) count(caller gate.Caller, ops []operation) {
+	refused := 0
+	for i := range ops {
+		if ops[i].status == 0 {
+			continue
+		}
+		if refused++; refused <= shownReasons {
+			h.gate.Refused(caller, Input, 1, ops[i].reason)
+		}
+	}
+	if rest := refused - shownReasons; rest > 0 {
+		h.gate.Refused(caller, Input, rest, "more of the same request")
+	}
 }
 
 // accept hands every group to the sink. It fails as a whole only where nothing at all went in, so that the client

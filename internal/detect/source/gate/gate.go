@@ -1,5 +1,5 @@
 // Package gate is what every HTTP input does before and after it knows its protocol: who calls, the body
-// within its limits, the items into the sink.
+// within its limits, the items into the sink. Inputs whose senders cannot be told to come again use Insist.
 //
 // What it promises: a request is read only for a caller whose token is known; a body never takes more
 // memory than the limit, whatever its compression says; the bodies of all requests together stay below a
