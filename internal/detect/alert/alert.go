@@ -1,0 +1,153 @@
+// Package alert turns matches of rules into alerts, and keeps what people decide about them.
+//
+// Matches of one rule on one entity within a window are one alert. The entity is the host, else the user, else the
+// source address of the event (entity.go). A match joins an open alert when first and last seen, by event time,
+// then lie no further apart than the window, 24 hours unless configured: an analyst gets at most one alert a day for
+// one rule on one host, and a noise that goes on for weeks comes back every day instead of hiding in an old alert. A
+// closed alert is finished: what matches later opens a new one.
+//
+// What it promises:
+//
+//   - Exactly once: Record counts matches and moves the pipeline's cursor in one durable transaction.
+//   - Bounds: an alert keeps ten sample events of at most 64 KiB each and about 150 counts over time, whatever
+//     matches; a rule that matches ever new entities fills one last alert for the rest after a thousand.
+//   - Nobody's decision is lost: a change names the version it was made on, and fails where somebody was faster.
+package alert
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"yagura/internal/platform/fault"
+	"yagura/sigma"
+)
+
+// State is where an alert stands in the work.
+type State string
+
+// The states.
+const (
+	New        State = "new"
+	InProgress State = "in_progress"
+	Closed     State = "closed"
+)
+
+// States lists them in the order of the work.
+func States() []State { return []State{New, InProgress, Closed} }
+
+// Verdict is what an alert turned out to be. Every closed alert has one.
+type Verdict string
+
+// The verdicts.
+const (
+	TruePositive       Verdict = "true_positive"        // an attack or a breach of policy
+	BenignTruePositive Verdict = "benign_true_positive" // it happened as the rule says, and was allowed: a test, an administrator's work
+	FalsePositive      Verdict = "false_positive"       // the rule is wrong about it
+	Undetermined       Verdict = "undetermined"         // what there is does not tell
+)
+
+// Verdicts lists them in the order they are offered.
+func Verdicts() []Verdict {
+	return []Verdict{TruePositive, BenignTruePositive, FalsePositive, Undetermined}
+}
+
+// Alert is matches of one rule on one entity.
+type Alert struct {
+	ID         string
+	RuleID     string // RuleKey of the rule
+	Title      string // the rule's, when the alert was opened
+	Severity   sigma.Level
+	Tactics    []string // ATT&CK short names: "credential-access"
+	Techniques []string // ATT&CK ids: "T1003.001"
+	Entity     Entity
+	HostName   string // of the latest event that named one; likewise below
+	UserName   string
+	SourceIP   string
+	State      State
+	Verdict    Verdict // "" unless closed
+	FirstSeen  time.Time
+	LastSeen   time.Time
+	Count      int64
+	CreatedAt  time.Time // when it was opened: the time of the transaction, not of an event
+	UpdatedAt  time.Time
+	Version    int64 // of what people change; counting more matches leaves it alone
+}
+
+// Open reports whether there is still something to do.
+func (a *Alert) Open() bool { return a.State != Closed }
+
+// Sample is one event of an alert.
+type Sample struct {
+	EventID string
+	Time    time.Time
+	Event   []byte // one flat JSON object, as event.Event writes it; longest values cut where it was too large
+}
+
+// Change is one entry of an alert's history.
+type Change struct {
+	At      time.Time
+	Actor   string // the user's id
+	From    State
+	To      State
+	Verdict Verdict
+	Note    string
+}
+
+// Decision is what somebody wants an alert to become.
+type Decision struct {
+	State   State
+	Verdict Verdict // asked for with Closed, refused otherwise
+	Note    string
+	Version int64 // the version the decision was made on; 0 takes whatever there is
+}
+
+// maxNote is the longest note, in bytes.
+const maxNote = 10_000
+
+func (d *Decision) check() error {
+	d.Note = strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(d.Note, "\x00", ""), "\uFFFD"))
+	switch {
+	case d.State != New && d.State != InProgress && d.State != Closed:
+		return fault.New(fault.Invalid, "alert.fault.state", "state %q is none of new, in_progress, closed", d.State)
+	case d.State == Closed && !known(d.Verdict):
+		return fault.New(fault.Invalid, "alert.fault.verdict",
+			"a closed alert needs a verdict: true_positive, benign_true_positive, false_positive or undetermined, not %q", d.Verdict)
+	case d.State != Closed && d.Verdict != "":
+		return fault.New(fault.Invalid, "alert.fault.verdict_open", "an open alert has no verdict yet")
+	case len(d.Note) > maxNote:
+		return fault.New(fault.TooLarge, "alert.fault.note", "the note has %d bytes, more than %d", len(d.Note), maxNote)
+	}
+	return nil
+}
+
+func known(v Verdict) bool {
+	for _, verdict := range Verdicts() {
+		if v == verdict {
+			return true
+		}
+	}
+	return false
+}
+
+// RuleKey is what alerts, addresses and the rule library know a rule by: its id, in lower case. For a rule whose id is no
+// UUID, which the specification allows, it is made of the file and the title.
+func RuleKey(r *sigma.Rule) string {
+	if id, err := uuid.Parse(r.ID); err == nil && len(r.ID) == 36 {
+		return id.String()
+	}
+	sum := sha256.Sum256([]byte(r.File + "\x00" + r.ID + "\x00" + r.Title))
+	return "x-" + hex.EncodeToString(sum[:12])
+}
+
+// severityOf is the level of a rule's alerts. The specification lets a rule have none; such a rule's author has not said
+// that it is harmless, so it counts as medium.
+func severityOf(r *sigma.Rule) sigma.Level {
+	if r.Level == sigma.LevelNone {
+		return sigma.LevelMedium
+	}
+	return r.Level
+}

@@ -1,0 +1,94 @@
+package alert
+
+import (
+	"strings"
+
+	"yagura/internal/event"
+)
+
+// EntityKind says what an alert is about.
+type EntityKind string
+
+// The kinds, in the order in which an event is asked for them.
+const (
+	Host     EntityKind = "host"
+	User     EntityKind = "user"
+	SourceIP EntityKind = "ip"
+	// NoEntity: the events name none of the three; all of a rule's are one alert.
+	NoEntity EntityKind = "none"
+	// ManyEntities: the rule already has so many open alerts that the rest share this one.
+	ManyEntities EntityKind = "many"
+)
+
+// Entity is what an alert is about: the thing an analyst goes to look at.
+type Entity struct {
+	Kind  EntityKind
+	Value string // as the event wrote it; entities that differ in case only are the same
+}
+
+// Field returns the ECS field that holds the entity, "" for NoEntity and ManyEntities.
+func (e Entity) Field() string {
+	switch e.Kind {
+	case Host:
+		return event.HostName
+	case User:
+		return event.UserName
+	case SourceIP:
+		return event.SourceIP
+	}
+	return ""
+}
+
+// names says in which fields an event names a host, a user and a source address; the first that has a value counts.
+var (
+	hostNames = [...]string{event.HostName, "host.hostname", event.WinlogComputer, "host.id"}
+	userNames = [...]string{event.UserName, event.UserEmail, "user.id", "user.target.name"}
+	sourceIPs = [...]string{event.SourceIP, "client.ip", "source.address"}
+)
+
+// actors is who and what an event names.
+type actors struct{ host, user, ip string }
+
+func actorsOf(ev *event.Event) actors {
+	return actors{host: first(ev, hostNames[:]), user: first(ev, userNames[:]), ip: first(ev, sourceIPs[:])}
+}
+
+// entity is the host, else the user, else the source address. A host comes first because it is what can be looked at
+// and isolated; events of services in the cloud have none, and there it is the account.
+func (a actors) entity() Entity {
+	switch {
+	case a.host != "":
+		return Entity{Host, a.host}
+	case a.user != "":
+		return Entity{User, a.user}
+	case a.ip != "":
+		return Entity{SourceIP, a.ip}
+	}
+	return Entity{Kind: NoEntity}
+}
+
+// maxName bounds what a log may call a host or user, in bytes.
+const maxName = 256
+
+func first(ev *event.Event, names []string) string {
+	for _, name := range names {
+		value := strings.TrimSpace(ev.Get(name))
+		if value != "" && value != "-" { // a dash is how Windows and web servers write "none"
+			return clean(cut(value, maxName))
+		}
+	}
+	return ""
+}
+
+// cut shortens s to at most n bytes.
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n]
+}
+
+// clean makes text of a log fit for a database: UTF-8 without NUL, which PostgreSQL refuses.
+func clean(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+}
