@@ -1,6 +1,8 @@
 package sigma
 
 import (
+	"encoding/binary"
+	"slices"
 	"unicode"
 	"unicode/utf8"
 	"unsafe"
@@ -19,7 +21,8 @@ func foldRune(r rune) rune {
 		}
 		return r
 	}
-	if r >= 0x2e80 && r < 0xa640 || r >= 0xac00 && r < 0xfb00 { // East Asian scripts have no case
+	// Punctuation and East Asian scripts have no case.
+	if r >= 0x2000 && r < 0x2126 || r >= 0x2e80 && r < 0xa640 || r >= 0xac00 && r < 0xfb00 {
 		return r
 	}
 	least := r
@@ -32,8 +35,25 @@ func foldRune(r rune) rune {
 	return least
 }
 
+// The bytes of eight at a time.
+const (
+	eachByte = 0x0101010101010101
+	highBits = 0x80 * eachByte
+)
+
+// upperBits returns the high bit of each of the eight bytes that is an ASCII capital; all must be ASCII.
+func upperBits(w uint64) uint64 {
+	return (w + (0x80-'A')*eachByte) & ^(w + (0x7f-'Z')*eachByte) & highBits
+}
+
 // isFolded reports whether folding would certainly leave s as it is.
 func isFolded(s string) bool {
+	for len(s) >= 8 {
+		if w := load64(s); w&highBits != 0 || upperBits(w) != 0 {
+			return false
+		}
+		s = s[8:]
+	}
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c-'A' < 26 || c >= utf8.RuneSelf {
 			return false
@@ -42,13 +62,29 @@ func isFolded(s string) bool {
 	return true
 }
 
-// appendFolded appends the folded s to dst.
+// appendFolded appends the folded s to dst. It never appends more bytes than s has: of an orbit the least
+// rune is taken.
 func appendFolded(dst []byte, s string) []byte {
+	dst = slices.Grow(dst, len(s))
+	out := dst[len(dst) : len(dst)+len(s)]
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		w := load64(s[i:])
+		if w&highBits != 0 {
+			return appendFoldedRunes(dst[:len(dst)+i], s[i:])
+		}
+		binary.LittleEndian.PutUint64(out[i:], w|upperBits(w)>>2)
+	}
+	return appendFoldedRunes(dst[:len(dst)+i], s[i:])
+}
+
+// appendFoldedRunes is appendFolded rune by rune.
+func appendFoldedRunes(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
 			if c-'A' < 26 {
-				c += 'a' - 'A'
+				c |= 0x20
 			}
 			dst = append(dst, c)
 			i++

@@ -8,7 +8,7 @@ import "math/bits"
 // A value is looked up in three ways: as a whole; by each four bytes in it, for texts of at least four
 // bytes, each of which is filed under the four of its bytes that are rarest among all texts; and by each
 // two bytes, for shorter texts. A bitmap in front of the table answers most look-ups with no. What the
-// table holds is compared with the value, so a hit is certain and the time is linear in the value but
+// table holds is compared with the value, so a hit is certain, and the time is linear in the value but
 // for the texts filed under the same bytes.
 type index struct {
 	atoms    []atom
@@ -16,13 +16,17 @@ type index struct {
 	postings []posting // grouped by key
 	slots    []slot
 	shift    uint8 // of the hash, for slots
+	// The bitmaps answer "is there anything under this key", for whole values and long texts by a hash, for
+	// short texts by field and the two bytes themselves.
 	bitmap   []uint64
-	mask     uint64 // of the hash, for bits
+	bitShift uint8
+	shorts   [][]uint64 // by field; nil where there are none
 }
 
-// atom is one value of rules, for one field: when it is found, the predicates hold that it is part of.
+// atom is one value of rules, for one field: when it is found, the predicates that it is part
+// of hold, or may hold.
 type atom struct {
-	test       *test // verifies a value in which the text was found; nil where the text is all
+	certain    bool  // finding the text is all there is to it; otherwise the predicates only may hold
 	start, end int32 // in index.preds
 }
 
@@ -82,7 +86,8 @@ func load32(s string) uint32 {
 
 func load64(s string) uint64 {
 	_ = s[7]
-	return uint64(load32(s)) | uint64(load32(s[4:]))<<32
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 func hash(key uint64) uint64 {
@@ -90,21 +95,17 @@ func hash(key uint64) uint64 {
 	return h ^ h>>32
 }
 
-// predicatesOf returns the predicates that an atom satisfies.
-func (x *index) predicatesOf(atom int32) []int32 {
-	a := &x.atoms[atom]
-	return x.preds[a.start:a.end]
-}
+// fieldSalt and gramBit place a key in the bitmap. They are as simple as they can be, because this is what
+// happens for every byte of every event.
+func fieldSalt(field int32) uint32 { return uint32(field) * 0x85ebca6b }
 
-// maybe reports whether there may be postings for a key with that hash.
-func (x *index) maybe(h uint64) bool {
-	b := h & x.mask
-	return x.bitmap[b>>6]&(1<<(b&63)) != 0
+func gramBit(gram, salt uint32, shift uint8) uint32 {
+	return ((gram ^ salt) * 0x9e3779b1) >> (shift & 31)
 }
 
 // lookup returns the postings filed under a key.
-func (x *index) lookup(key, h uint64) []posting {
-	for i := h >> x.shift; ; i++ {
+func (x *index) lookup(key uint64) []posting {
+	for i := hash(key) >> x.shift; ; i++ {
 		if i == uint64(len(x.slots)) {
 			i = 0
 		}
@@ -114,41 +115,43 @@ func (x *index) lookup(key, h uint64) []posting {
 	}
 }
 
-// scan finds everything that is looked for in a value of a field.
-func (x *index) scan(s *Scratch, id int32, f *field, v *value) {
-	text := s.foldedValue(v)
+// scan finds everything that is looked for in a folded value of a field.
+func (x *index) scan(s *Scratch, id int32, f *field, text string) {
+	salt := fieldSalt(id)
 	if f.whole {
-		if key := wholeKey(id, text); x.maybe(hash(key)) {
-			x.check(s, x.lookup(key, hash(key)), v, text, 0)
+		key := wholeKey(id, text)
+		if b := gramBit(uint32(key), salt, x.bitShift); x.bitmap[b>>6]&(1<<(b&63)) != 0 {
+			x.check(s, x.lookup(key), text, 0)
 		}
 	}
 	if f.long && len(text) >= 4 {
+		bitmap, shift := x.bitmap, x.bitShift
 		gram := load32(text)
-		for i := 0; ; i++ {
-			key := longKey(id, gram)
-			if h := hash(key); x.maybe(h) {
-				x.check(s, x.lookup(key, h), v, text, i)
+		for i := 4; ; i++ {
+			if b := gramBit(gram, salt, shift); bitmap[b>>6]&(1<<(b&63)) != 0 {
+				x.check(s, x.lookup(longKey(id, gram)), text, i-4)
 			}
-			if i+4 == len(text) {
+			if i >= len(text) {
 				break
 			}
-			gram = gram>>8 | uint32(text[i+4])<<24
+			gram = gram>>8 | uint32(text[i])<<24
 		}
 	}
 	if f.short {
+		bitmap := x.shorts[id]
 		for i := 1; i < len(text); i++ {
-			key := shortKey(id, uint16(text[i-1])|uint16(text[i])<<8)
-			if h := hash(key); x.maybe(h) {
-				x.check(s, x.lookup(key, h), v, text, i-1)
+			gram := uint16(text[i-1]) | uint16(text[i])<<8
+			if bitmap[gram>>6]&(1<<(gram&63)) != 0 {
+				x.check(s, x.lookup(shortKey(id, gram)), text, i-1)
 			}
 		}
 	}
 }
 
 // check compares the postings whose key stands at text[at:] with the text.
-func (x *index) check(s *Scratch, entries []posting, v *value, text string, at int) {
-	for i := range entries {
-		e := &entries[i]
+func (x *index) check(s *Scratch, postings []posting, text string, at int) {
+	for i := range postings {
+		e := &postings[i]
 		if s.atoms[e.atom] == s.gen {
 			continue
 		}
@@ -160,21 +163,13 @@ func (x *index) check(s *Scratch, entries []posting, v *value, text string, at i
 		if e.place&placeStart != 0 && start != 0 || e.place&placeEnd != 0 && end != len(text) {
 			continue
 		}
-		if t := x.atoms[e.atom].test; t != nil {
-			if s.tried[e.atom] == s.stamp {
-				continue
-			}
-			s.tried[e.atom] = s.stamp
-			if !t.passes(s, v) {
-				continue
-			}
-		}
 		s.found(e.atom)
 	}
 }
 
 // build files the postings, which come with the field they are for, and tells the fields what there is.
 func (x *index) build(filed []filing, fields []field) {
+	x.shorts = make([][]uint64, len(fields))
 	var frequency gramCounts
 	for i := range filed {
 		frequency.add(filed[i].posting.text)
@@ -192,24 +187,31 @@ func (x *index) build(filed []filing, fields []field) {
 			key = longKey(id, load32(e.text[e.offset:]))
 			fields[id].long = true
 		default:
-			key = shortKey(id, uint16(e.text[0])|uint16(e.text[1])<<8)
+			gram := uint16(e.text[0]) | uint16(e.text[1])<<8
+			key = shortKey(id, gram)
 			fields[id].short = true
+			if x.shorts[id] == nil {
+				x.shorts[id] = make([]uint64, 1<<16/64)
+			}
+			x.shorts[id][gram>>6] |= 1 << (gram & 63)
 		}
 		keyed[key] = append(keyed[key], e)
 	}
 	slotBits := max(4, bits.Len(uint(2*len(keyed))))
 	x.slots = make([]slot, 1<<slotBits)
 	x.shift = uint8(64 - slotBits)
-	bitmapBits := max(10, bits.Len(uint(16*len(keyed))))
+	bitmapBits := min(28, max(10, bits.Len(uint(32*len(keyed)))))
 	x.bitmap = make([]uint64, 1<<(bitmapBits-6))
-	x.mask = 1<<bitmapBits - 1
+	x.bitShift = uint8(32 - bitmapBits)
 	x.postings = make([]posting, 0, len(filed))
 	for key, entries := range keyed {
-		h := hash(key)
-		x.bitmap[h&x.mask>>6] |= 1 << (h & 63)
+		if key>>62 != keyShort>>62 {
+			b := gramBit(uint32(key), fieldSalt(int32(key>>32&(1<<30-1))), x.bitShift)
+			x.bitmap[b>>6] |= 1 << (b & 63)
+		}
 		start := int32(len(x.postings))
 		x.postings = append(x.postings, entries...)
-		i := h >> x.shift
+		i := hash(key) >> x.shift
 		for x.slots[i].start != x.slots[i].end {
 			i = (i + 1) & (1<<slotBits - 1)
 		}

@@ -45,6 +45,7 @@ type test struct {
 	kind   testKind
 	glob   *glob          // testGlob
 	regexp *regexp.Regexp // testRegexp
+	needs  []need         // testRegexp: texts without which it cannot match
 	cidr   netip.Prefix   // testCIDR
 	op     modifierSet    // testNumber, testTime: the compare modifier, or none for equality
 	part   modifierSet    // testTime
@@ -185,7 +186,7 @@ func (it *item) textTests(v scalar, placeholders map[string][]string) ([]test, e
 			if err != nil {
 				return nil, err
 			}
-			tests = append(tests, test{kind: testRegexp, regexp: re})
+			tests = append(tests, test{kind: testRegexp, regexp: re, needs: needsOf(re)})
 		case it.mods.has(modCIDR):
 			network, err := parseNetwork(text)
 			if err != nil {

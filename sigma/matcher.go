@@ -58,15 +58,14 @@ const (
 // predicate is one item of a selection, or several equal ones: a question about an event that is answered
 // once.
 type predicate struct {
-	kind  predicateKind
-	field int32
-	// indexed: the index finds values that satisfy it. rest are the tests that the index cannot decide, null
-	// that a missing field satisfies it too.
-	indexed bool
-	null    bool
-	rest    []test
-	other   int32 // of predFieldref: the other field
-	rules   []int32
+	kind    predicateKind
+	field   int32
+	indexed bool    // the index finds values that satisfy it, or may
+	verify  []test  // of values that may; needless unless the index found something
+	rest    []test  // what the index knows nothing of
+	null    bool    // a missing field satisfies it
+	other   int32   // of predFieldref: the other field
+	rules   []int32 // those that it selects
 }
 
 type predicateKind uint8

@@ -19,7 +19,12 @@ type oracleRule struct {
 	rule    *Rule
 	exprs   []*expr
 	tests   map[*item][][]test
-	sources []Conjunction
+	sources [][]oracleCondition
+}
+
+type oracleCondition struct {
+	field  string
+	values []*regexp.Regexp
 }
 
 // NewOracle takes the rules that Compile would; rules with problems are left out.
@@ -36,7 +41,7 @@ func NewOracle(rules []*Rule, filters []*Filter, opts Options) *Oracle {
 		if (!known || len(sources) == 0) && !opts.NoRouting {
 			continue
 		}
-		or := oracleRule{rule: r, tests: map[*item][][]test{}, sources: sources, exprs: []*expr{r.detection.expr}}
+		or := oracleRule{rule: r, tests: map[*item][][]test{}, sources: oracleSources(sources), exprs: []*expr{r.detection.expr}}
 		items := append([]*item(nil), r.detection.items...)
 		for _, f := range filters {
 			if _, agrees := f.appliesTo(r); agrees {
@@ -72,11 +77,31 @@ func (o *Oracle) Match(ev Event) []*Rule {
 	return out
 }
 
-func belongsTo(any []Conjunction, ev Event) bool {
-	for _, all := range any {
-		holds := true
+func oracleSources(sources []Conjunction) [][]oracleCondition {
+	var out [][]oracleCondition
+	for _, all := range sources {
+		conditions := []oracleCondition{}
 		for _, c := range all {
-			holds = holds && conditionHolds(c, ev)
+			oc := oracleCondition{field: c.Field}
+			for _, want := range c.Values {
+				expr := "(?is)^" + regexp.QuoteMeta(want) + `\z`
+				if prefix, isPrefix := strings.CutSuffix(want, "*"); isPrefix {
+					expr = "(?is)^" + regexp.QuoteMeta(prefix)
+				}
+				oc.values = append(oc.values, regexp.MustCompile(expr))
+			}
+			conditions = append(conditions, oc)
+		}
+		out = append(out, conditions)
+	}
+	return out
+}
+
+func belongsTo(sources [][]oracleCondition, ev Event) bool {
+	for _, all := range sources {
+		holds := true
+		for i := 0; holds && i < len(all); i++ {
+			holds = all[i].holds(ev)
 		}
 		if holds {
 			return true
@@ -85,19 +110,14 @@ func belongsTo(any []Conjunction, ev Event) bool {
 	return false
 }
 
-func conditionHolds(c Condition, ev Event) bool {
+func (c *oracleCondition) holds(ev Event) bool {
 	for i := range ev.NumFields() {
 		name, value, null := ev.Field(i)
-		if name != c.Field || null {
+		if name != c.field || null {
 			continue
 		}
-		for _, want := range c.Values {
-			prefix, isPrefix := strings.CutSuffix(want, "*")
-			expr := "(?is)^" + regexp.QuoteMeta(prefix)
-			if !isPrefix {
-				expr += `\z`
-			}
-			if regexp.MustCompile(expr).MatchString(value) {
+		for _, want := range c.values {
+			if want.MatchString(value) {
 				return true
 			}
 		}
@@ -106,23 +126,27 @@ func conditionHolds(c Condition, ev Event) bool {
 }
 
 func (o *Oracle) eval(r *oracleRule, e *expr, ev Event) bool {
+	if e.op == exprItem {
+		return o.itemHolds(r, e.item, ev)
+	}
 	holding := 0
 	for _, kid := range e.kids {
 		if o.eval(r, kid, ev) {
 			holding++
+			if e.op == exprOr {
+				return true
+			}
+		} else if e.op == exprAnd {
+			return false
 		}
 	}
 	switch e.op {
-	case exprAnd:
-		return holding == len(e.kids)
-	case exprOr:
-		return holding > 0
 	case exprNot:
 		return holding == 0
 	case exprAtLeast:
 		return holding >= e.n
 	}
-	return o.itemHolds(r, e.item, ev)
+	return e.op == exprAnd
 }
 
 func (o *Oracle) itemHolds(r *oracleRule, it *item, ev Event) bool {

@@ -30,10 +30,36 @@ func (c *compiler) addNode(op exprOp, arg int32, kids []int32) int32 {
 	if len(kids) == 1 && (op == exprAnd || op == exprOr) {
 		return kids[0]
 	}
+	if op == exprAnd || op == exprOr {
+		// What is decided at once comes first: it may save the rest.
+		slices.SortStableFunc(kids, func(a, b int32) int { return cmp.Compare(c.effort(a), c.effort(b)) })
+	}
 	start := int32(len(c.m.kids))
 	c.m.kids = append(c.m.kids, kids...)
 	c.m.nodes = append(c.m.nodes, node{op: op, arg: arg, start: start, end: int32(len(c.m.kids))})
 	return int32(len(c.m.nodes) - 1)
+}
+
+// effort guesses how hard it is to decide a node: 0 for what the index has decided, 1 for what needs a look
+// at values, 2 for regular expressions.
+func (c *compiler) effort(id int32) int {
+	n := &c.m.nodes[id]
+	if n.op != exprItem {
+		hardest := 0
+		for _, kid := range c.m.kids[n.start:n.end] {
+			hardest = max(hardest, c.effort(kid))
+		}
+		return hardest
+	}
+	p := &c.m.preds[n.arg]
+	for _, tests := range [][]test{p.verify, p.rest} {
+		for i := range tests {
+			if tests[i].kind == testRegexp {
+				return 2
+			}
+		}
+	}
+	return btoi(len(p.verify)+len(p.rest) > 0 || p.null)
 }
 
 // compileItem makes an item one predicate, or with the modifier all one for each value.
@@ -113,7 +139,10 @@ func (c *compiler) fillPredicate(id int32, tests []test) {
 			p.null = true
 		case c.file(id, t):
 			p.indexed = true
-			texts, where, _, _ := t.witnesses()
+			texts, where, certain, _ := t.witnesses()
+			if !certain {
+				p.verify = append(p.verify, *t)
+			}
 			for _, text := range texts {
 				cost += commonness(text, where)
 			}
@@ -138,7 +167,7 @@ func commonness(text string, where place) float64 {
 
 // file puts a test into the index, if it can be found there, as an atom that satisfies the predicate.
 func (c *compiler) file(pred int32, t *test) bool {
-	texts, where, exact, ok := t.witnesses()
+	texts, where, certain, ok := t.witnesses()
 	if !ok {
 		return false
 	}
@@ -148,11 +177,7 @@ func (c *compiler) file(pred int32, t *test) bool {
 	if !ok {
 		id = int32(len(c.m.index.atoms))
 		c.atomIDs[key] = id
-		a := atom{}
-		if !exact {
-			a.test = t
-		}
-		c.m.index.atoms = append(c.m.index.atoms, a)
+		c.m.index.atoms = append(c.m.index.atoms, atom{certain: certain})
 		c.atomPreds = append(c.atomPreds, nil)
 		for _, text := range texts {
 			c.filed = append(c.filed, filing{field: field, posting: posting{text: text, atom: id, place: where}})

@@ -20,9 +20,8 @@ type Scratch struct {
 	refs       []int32
 	scanned    []uint32 // by field: whether the index has been asked
 	predicates []uint32 // by predicate: 2*gen+1 where it holds, 2*gen where it does not
+	possible   []uint32 // by predicate: whether its verify tests are worth a try
 	atoms      []uint32 // by atom: whether it has been found
-	tried      []uint32 // by atom: the last value in which it was verified
-	stamp      uint32   // numbers the values scanned
 	selected   []uint32 // by rule: whether it is among the candidates
 
 	candidates []int32
@@ -60,8 +59,8 @@ func (s *Scratch) attach(m *Matcher) {
 		fieldSpan:  make([][2]int32, len(m.fields)),
 		scanned:    make([]uint32, len(m.fields)),
 		predicates: make([]uint32, len(m.preds)),
+		possible:   make([]uint32, len(m.preds)),
 		atoms:      make([]uint32, len(m.index.atoms)),
-		tried:      make([]uint32, len(m.index.atoms)),
 		selected:   make([]uint32, len(m.rules)),
 		values:     s.values[:0],
 		folded:     s.folded[:0],
@@ -70,7 +69,7 @@ func (s *Scratch) attach(m *Matcher) {
 
 // begin forgets the last event and takes the next.
 func (s *Scratch) begin(m *Matcher, ev Event) {
-	if s.m != m || s.gen == math.MaxInt32 || s.stamp > math.MaxUint32/2 {
+	if s.m != m || s.gen == math.MaxInt32 {
 		s.attach(m)
 	}
 	s.gen++
@@ -149,22 +148,25 @@ func (s *Scratch) scan(id int32) {
 	f := &s.m.fields[id]
 	for _, i := range s.fieldValues(id) {
 		if v := &s.values[i]; !v.null {
-			s.stamp++
-			s.m.index.scan(s, id, f, v)
+			s.m.index.scan(s, id, f, s.foldedValue(v))
 		}
 	}
 }
 
-// found notes that an atom of the index is satisfied: the predicates that it satisfies hold, and the rules
-// that wait for them become candidates.
-func (s *Scratch) found(atom int32) {
-	s.atoms[atom] = s.gen
+// found notes that a text of the index stands in the event: the predicates that wait for it hold, or may
+// hold, and the rules that wait for those become candidates.
+func (s *Scratch) found(id int32) {
+	s.atoms[id] = s.gen
 	m := s.m
-	for _, p := range m.index.predicatesOf(atom) {
-		if s.predicates[p] == 2*s.gen+1 {
+	a := &m.index.atoms[id]
+	for _, p := range m.index.preds[a.start:a.end] {
+		if s.possible[p] == s.gen && (!a.certain || s.predicates[p] == 2*s.gen+1) {
 			continue
 		}
-		s.predicates[p] = 2*s.gen + 1
+		s.possible[p] = s.gen
+		if a.certain {
+			s.predicates[p] = 2*s.gen + 1
+		}
 		for _, r := range m.preds[p].rules {
 			if s.selected[r] != s.gen && s.current.active[m.rules[r].source] {
 				s.selected[r] = s.gen
@@ -222,13 +224,13 @@ func (s *Scratch) holds(id int32) bool {
 			return true
 		}
 	}
-	holds := s.decide(p)
+	holds := s.decide(p, s.possible[id] == s.gen)
 	s.predicates[id] = 2*s.gen + uint32(btoi(holds))
 	return holds
 }
 
-// decide evaluates what the index cannot.
-func (s *Scratch) decide(p *predicate) bool {
+// decide evaluates what the index cannot; possible is what it says of the tests to be verified.
+func (s *Scratch) decide(p *predicate, possible bool) bool {
 	values := s.fieldValues(p.field)
 	switch p.kind {
 	case predExists:
@@ -249,10 +251,18 @@ func (s *Scratch) decide(p *predicate) bool {
 			}
 			continue
 		}
-		for j := range p.rest {
-			if t := &p.rest[j]; t.passes(s, v) {
-				return true
-			}
+		if s.anyPasses(p.rest, v) || possible && s.anyPasses(p.verify, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// anyPasses reports whether a value that is not null passes any of the tests.
+func (s *Scratch) anyPasses(tests []test, v *value) bool {
+	for i := range tests {
+		if tests[i].passes(s, v) {
+			return true
 		}
 	}
 	return false
@@ -260,11 +270,14 @@ func (s *Scratch) decide(p *predicate) bool {
 
 // passes reports whether a value that is not null passes the test.
 func (t *test) passes(s *Scratch, v *value) bool {
-	if t.kind == testGlob {
+	switch t.kind {
+	case testGlob:
 		if t.glob.cased {
 			return t.glob.match(v.raw)
 		}
 		return t.glob.match(s.foldedValue(v))
+	case testRegexp:
+		return t.meets(s.foldedValue(v)) && t.regexp.MatchString(v.raw)
 	}
 	return t.passesRaw(v.raw)
 }

@@ -1,27 +1,29 @@
 package sigma
 
 import (
+	"cmp"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
 // witnesses returns texts of which at least one, folded, stands in every folded value that passes the
-// test, and whether finding one in that place is all there is to the test. ok is false where there are no
+// test, and whether finding one in that place is all there is to the test (certain). ok is false where there are no
 // such texts, or none worth looking for.
-func (t *test) witnesses() (texts []string, where place, exact, ok bool) {
+func (t *test) witnesses() (texts []string, where place, certain, ok bool) {
 	switch t.kind {
 	case testGlob:
 		return t.glob.witnesses()
 	case testRegexp:
-		texts, ok = requiredTexts(t.regexp)
-		return texts, placeAnywhere, false, ok
+		texts = mostTelling(t.needs)
+		return texts, placeAnywhere, false, texts != nil
 	}
 	return nil, 0, false, false
 }
 
-func (g *glob) witnesses() (texts []string, where place, exact, ok bool) {
+func (g *glob) witnesses() (texts []string, where place, certain, ok bool) {
 	text := g.text
 	switch g.kind {
 	case globExact:
@@ -51,23 +53,28 @@ func (g *glob) witnesses() (texts []string, where place, exact, ok bool) {
 
 // Bounds of what is looked for in place of a regular expression.
 const (
-	minRequired  = 3
-	maxRequired  = 64
-	maxTreeDepth = 100
+	minNeeded    = 2   // bytes of a text
+	minTelling   = 3   // bytes of a text worth an entry of the index
+	maxNeeded    = 64  // texts of which one is needed
+	maxNeeds     = 8   // sets of such texts
+	maxTreeDepth = 100 // of an expression
 )
 
-// requiredTexts returns folded texts of which every match of a regular expression contains at least one.
-func requiredTexts(re *regexp.Regexp) ([]string, bool) {
+// need is a set of folded texts of which at least one stands in every match.
+type need []string
+
+// needsOf returns what a regular expression needs: all of the sets.
+func needsOf(re *regexp.Regexp) []need {
 	tree, err := syntax.Parse(re.String(), syntax.Perl)
 	if err != nil {
-		return nil, false
+		return nil
 	}
-	texts := required(tree.Simplify(), 0)
-	return texts, len(texts) > 0
+	needs := needsOfTree(tree.Simplify(), 0)
+	slices.SortStableFunc(needs, func(a, b need) int { return cmp.Compare(b.shortest(), a.shortest()) })
+	return needs[:min(len(needs), maxNeeds)]
 }
 
-// required walks an expression's tree; nil means that nothing is required.
-func required(re *syntax.Regexp, depth int) []string {
+func needsOfTree(re *syntax.Regexp, depth int) []need {
 	if depth > maxTreeDepth {
 		return nil
 	}
@@ -75,50 +82,78 @@ func required(re *syntax.Regexp, depth int) []string {
 	case syntax.OpLiteral:
 		text := string(re.Rune)
 		// U+FFFD in an expression matches bytes that are no UTF-8 as well.
-		if len(text) < minRequired || strings.ContainsRune(text, utf8.RuneError) {
+		if len(text) < minNeeded || strings.ContainsRune(text, utf8.RuneError) {
 			return nil
 		}
-		return []string{fold(text)}
+		return []need{{fold(text)}}
 	case syntax.OpCapture, syntax.OpPlus:
-		return required(re.Sub[0], depth+1)
+		return needsOfTree(re.Sub[0], depth+1)
 	case syntax.OpRepeat:
 		if re.Min > 0 {
-			return required(re.Sub[0], depth+1)
+			return needsOfTree(re.Sub[0], depth+1)
 		}
 	case syntax.OpConcat:
-		var best []string
+		var all []need
 		for _, sub := range re.Sub {
-			if texts := required(sub, depth+1); better(texts, best) {
-				best = texts
-			}
-		}
-		return best
-	case syntax.OpAlternate:
-		var all []string
-		for _, sub := range re.Sub {
-			texts := required(sub, depth+1)
-			if texts == nil || len(all)+len(texts) > maxRequired {
-				return nil
-			}
-			all = append(all, texts...)
+			all = append(all, needsOfTree(sub, depth+1)...)
 		}
 		return all
+	case syntax.OpAlternate:
+		var either need
+		for _, sub := range re.Sub {
+			texts := longest(needsOfTree(sub, depth+1))
+			if texts == nil || len(either)+len(texts) > maxNeeded {
+				return nil
+			}
+			either = append(either, texts...)
+		}
+		return []need{either}
 	}
 	return nil
 }
 
-// better reports whether looking for a says more than looking for b: its shortest text is longer.
-func better(a, b []string) bool {
-	if a == nil || b == nil {
-		return a != nil
+// shortest returns the length of the need's shortest text.
+func (n need) shortest() int {
+	length := len(n[0])
+	for _, text := range n[1:] {
+		length = min(length, len(text))
 	}
-	return shortest(a) > shortest(b)
+	return length
 }
 
-func shortest(texts []string) int {
-	n := len(texts[0])
-	for _, t := range texts[1:] {
-		n = min(n, len(t))
+// longest returns the need whose shortest text is longest: it says most.
+func longest(needs []need) need {
+	var best need
+	for _, n := range needs {
+		if best == nil || n.shortest() > best.shortest() {
+			best = n
+		}
 	}
-	return n
+	return best
+}
+
+// mostTelling returns the need to look for in the index, nil where none is worth it.
+func mostTelling(needs []need) need {
+	if best := longest(needs); best != nil && best.shortest() >= minTelling {
+		return best
+	}
+	return nil
+}
+
+// meets reports whether a folded value has all that the test's expression needs. It costs far less than
+// the expression itself.
+func (t *test) meets(folded string) bool {
+	for _, n := range t.needs {
+		found := false
+		for _, text := range n {
+			if strings.Contains(folded, text) {
+				found = true
+				break
+			}
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
 }

@@ -1,0 +1,203 @@
+package sigma_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"yagura/sigma"
+)
+
+// corpusEvents reads the recorded Windows events: at most perFile of each file, 0 for all, and in all at
+// most limit.
+func corpusEvents(tb testing.TB, perFile, limit int) []sigma.Event {
+	tb.Helper()
+	paths, err := filepath.Glob(filepath.Join(os.Getenv("YAGURA_CORPUS"), "otrf", "*.gz"))
+	if err != nil || len(paths) == 0 {
+		tb.Skip("YAGURA_CORPUS is not set, or has no otrf/*.gz")
+	}
+	var events []sigma.Event
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		unzipped, err := gzip.NewReader(f)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		lines := bufio.NewScanner(unzipped)
+		lines.Buffer(nil, 16<<20)
+		for n := 0; lines.Scan() && (perFile == 0 || n < perFile) && len(events) < limit; n++ {
+			var object map[string]any
+			if json.Unmarshal(lines.Bytes(), &object) != nil {
+				continue
+			}
+			events = append(events, flatten(nil, "", object))
+		}
+		_ = f.Close()
+	}
+	return events
+}
+
+// flatten makes an object's leaves fields with dotted names.
+func flatten(ev sigma.Fields, name string, v any) sigma.Fields {
+	switch v := v.(type) {
+	case map[string]any:
+		keys := make([]string, 0, len(v))
+		for k := range v {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			ev = flatten(ev, strings.TrimPrefix(name+"."+k, "."), v[k])
+		}
+	case []any:
+		for _, x := range v {
+			ev = flatten(ev, name, x)
+		}
+	case nil:
+		ev = append(ev, sigma.Field{Name: name, Null: true})
+	case string:
+		ev = append(ev, sigma.Field{Name: name, Value: v})
+	default:
+		text, _ := json.Marshal(v)
+		ev = append(ev, sigma.Field{Name: name, Value: string(text)})
+	}
+	return ev
+}
+
+// windowsTaxonomy routes as a real one does, for the events of the corpus, which carry Sigma's own names.
+type windowsTaxonomy struct{}
+
+func (windowsTaxonomy) Events(ls sigma.Logsource) ([]sigma.Conjunction, bool) {
+	sysmon := map[string]string{
+		"process_creation": "1", "file_change": "2", "network_connection": "3", "driver_load": "6", "image_load": "7",
+		"create_remote_thread": "8", "raw_access_thread": "9", "process_access": "10", "file_event": "11", "registry_add": "12",
+		"registry_delete": "12", "registry_set": "13", "registry_rename": "14", "registry_event": "12 13 14",
+		"create_stream_hash": "15", "pipe_created": "17 18", "wmi_event": "19 20 21", "dns_query": "22", "file_delete": "23 26",
+		"process_tampering": "25", "sysmon_status": "4 16", "sysmon_error": "255",
+	}
+	channels := map[string]string{
+		"ps_script": "Microsoft-Windows-PowerShell/Operational", "ps_module": "Microsoft-Windows-PowerShell/Operational",
+		"ps_classic_start": "Windows PowerShell", "ps_classic_provider_start": "Windows PowerShell",
+		"ps_classic_script": "Windows PowerShell", "powershell": "Microsoft-Windows-PowerShell/Operational",
+		"powershell-classic": "Windows PowerShell", "taskscheduler": "Microsoft-Windows-TaskScheduler/Operational",
+		"windefend": "Microsoft-Windows-Windows Defender/Operational", "wmi": "Microsoft-Windows-WMI-Activity/Operational",
+		"sysmon": "Microsoft-Windows-Sysmon/Operational",
+	}
+	channel := sigma.Condition{Field: "Channel", Values: []string{"*"}}
+	switch ids, isSysmon := sysmon[ls.Category]; {
+	case ls.Product != "windows":
+		return []sigma.Conjunction{{{Field: "product", Values: []string{ls.Product}}}}, true
+	case isSysmon:
+		channel.Values = []string{"Microsoft-Windows-Sysmon*"}
+		return []sigma.Conjunction{{channel, {Field: "EventID", Values: strings.Fields(ids)}}}, true
+	case channels[ls.Category+ls.Service] != "":
+		channel.Values = []string{channels[ls.Category+ls.Service]}
+	case ls.Service != "":
+		channel.Values = []string{ls.Service, "Microsoft-Windows-" + ls.Service + "*"}
+	}
+	return []sigma.Conjunction{{channel}}, true
+}
+
+func (windowsTaxonomy) Fields(_ sigma.Logsource, field string) ([]string, bool) {
+	return []string{field, "winlog." + field}, true
+}
+
+func (windowsTaxonomy) Keywords(sigma.Logsource) []string { return nil }
+
+func TestCorpusMatcherAgreesWithOracle(t *testing.T) {
+	t.Parallel()
+	rules, filters, _ := corpusRules(t, ruleFolders...)
+	perFile := 40
+	if testing.Short() {
+		perFile = 5
+	}
+	events := corpusEvents(t, perFile, 1<<30)
+	matches := 0
+	for _, opts := range []sigma.Options{{Taxonomy: windowsTaxonomy{}}, {NoRouting: true}} {
+		m, _ := sigma.Compile(rules, filters, opts)
+		oracle, s := sigma.NewOracle(rules, filters, opts), m.NewScratch()
+		if opts.NoRouting { // slow for the oracle
+			events = events[:min(len(events), 5*perFile)]
+		}
+		for i, ev := range events {
+			got, want := titles(m.Match(ev, s)), titles(oracle.Match(ev))
+			if got != want {
+				t.Fatalf("event %d: %v\nMatcher: %s\noracle:  %s", i, ev, got, want)
+			}
+			if got != "[]" {
+				matches++
+			}
+		}
+	}
+	t.Logf("%d events, %d of them matched", len(events), matches)
+	if matches == 0 {
+		t.Error("nothing matched: the test says nothing")
+	}
+}
+
+// The benchmarks measure matching alone, all rules on events in memory.
+
+func benchmarkRules(b *testing.B) ([]*sigma.Rule, []*sigma.Filter, sigma.Options) {
+	b.Helper()
+	rules, filters, _ := corpusRules(b, ruleFolders...)
+	return rules, filters, sigma.Options{Taxonomy: windowsTaxonomy{}}
+}
+
+func BenchmarkMatch(b *testing.B) {
+	m, _ := sigma.Compile(benchmarkRules(b))
+	events := corpusEvents(b, 400, 1<<30)
+	s := m.NewScratch()
+	matches, i := 0, 0
+	b.ReportAllocs()
+	for b.Loop() {
+		matches += len(m.Match(events[i], s))
+		if i++; i == len(events) {
+			i = 0
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkMatchNaive is the baseline: each rule of the log source, one after the other.
+func BenchmarkMatchNaive(b *testing.B) {
+	oracle := sigma.NewOracle(benchmarkRules(b))
+	events := corpusEvents(b, 20, 1<<30)
+	matches, i := 0, 0
+	for b.Loop() {
+		matches += len(oracle.Match(events[i]))
+		if i++; i == len(events) {
+			i = 0
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkCompile measures the time to compile all rules, and the memory that rules and Matcher keep.
+func BenchmarkCompile(b *testing.B) {
+	heap := func() float64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&stats)
+		return float64(stats.HeapAlloc) / (1 << 20)
+	}
+	before := heap()
+	rules, filters, opts := benchmarkRules(b)
+	parsed := heap()
+	var m *sigma.Matcher
+	for b.Loop() {
+		m, _ = sigma.Compile(rules, filters, opts)
+	}
+	b.ReportMetric(parsed-before, "MB-rules")
+	b.ReportMetric(heap()-parsed, "MB-matcher")
+	runtime.KeepAlive(rules)
+	runtime.KeepAlive(m)
+}

@@ -1,0 +1,156 @@
+package sigma
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// fuzzEvent has what the rules of testdata ask for.
+func fuzzEvent(value string) Fields {
+	return Fields{
+		{Name: "F", Value: value}, {Name: "F", Null: true}, {Name: "Image", Value: `C:\Windows\cmd.exe`}, {Name: "EventID", Value: "1"},
+		{Name: "T", Value: "2025-10-25T13:21:33Z"}, {Name: "IP", Value: "10.0.0.1"}, {Name: value, Value: "x"},
+	}
+}
+
+// Whatever a file holds, it parses or is reported, and Matcher and oracle agree on what it means.
+func FuzzParse(f *testing.F) {
+	paths, err := filepath.Glob("testdata/match/*.yml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(data), "abc")
+		for _, document := range strings.Split(string(data), "\n---\n") {
+			f.Add(document, `C:\WINDOWS\cmd.exe -enc foo`)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text, value string) {
+		file, err := Parse("fuzz.yml", []byte(text))
+		if err != nil {
+			return
+		}
+		for _, d := range file.Documents {
+			if d.Rule == nil && d.Filter == nil && len(d.Problems) == 0 {
+				t.Errorf("the document at line %d vanished", d.Line)
+			}
+		}
+		opts := Options{Placeholders: map[string][]string{"servers": {"srv1", "srv*"}}}
+		m, _ := Compile(file.Rules(), file.Filters(), opts)
+		oracle, s := NewOracle(file.Rules(), file.Filters(), opts), m.NewScratch()
+		for _, ev := range []Fields{fuzzEvent(value), {}} {
+			got, want := m.Match(ev, s), oracle.Match(ev)
+			if len(got) != len(want) {
+				t.Errorf("Matcher finds %d rules, oracle %d", len(got), len(want))
+			}
+		}
+	})
+}
+
+func FuzzCondition(f *testing.F) {
+	for _, c := range []string{"a", "a and not b", "1 of a*", "all of them", "(a or b) and not (a)", "2 of *", "not not a", "((((", "1 of of of", "a | count()"} {
+		f.Add(c)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		searches := []*search{{name: "a", expr: &expr{}}, {name: "ab", expr: &expr{}}, {name: "b", expr: &expr{}}, {name: "_c", expr: &expr{}}}
+		e, err := parseCondition(text, searches)
+		if (e == nil) == (err == nil) {
+			t.Errorf("%q: neither a condition nor an error, or both", text)
+		}
+	})
+}
+
+// A pattern matches what the regular expression made of it matches.
+func FuzzPattern(f *testing.F) {
+	f.Add("a*b?c", "aXXbYc", false, false)
+	f.Add(`*\\temp\\*.e?e`, `C:\Temp\x.exe`, false, false)
+	f.Add("??*?", "田中太", true, false)
+	f.Add("-a /b", "–A ―b", false, true)
+	f.Add("ΣΑΣ*K", "σας\u212a", false, false)
+	f.Fuzz(func(t *testing.T, text, value string, cased, windash bool) {
+		if !utf8.ValidString(text) || len(text) > 1000 || len(value) > 10_000 {
+			return
+		}
+		p := parsePattern(text)
+		if windash {
+			p = p.windash()
+		}
+		g := newGlob(p, cased)
+		folded := value
+		if !cased {
+			folded = fold(value)
+		}
+		if got, want := g.match(folded), globRegexp(g).MatchString(value); got != want && !strings.ContainsRune(text, utf8.RuneError) {
+			t.Errorf("pattern %q, value %q: %v, as a regular expression %v", text, value, got, want)
+		}
+		if variants, err := expandDashes(p); err == nil && p.hasDash() {
+			any := false
+			for _, v := range variants {
+				any = any || newGlob(v, cased).match(folded)
+			}
+			if any != g.match(folded) {
+				t.Errorf("pattern %q, value %q: written out, the dashes match otherwise", text, value)
+			}
+		}
+	})
+}
+
+// What an expression needs stands in everything that it matches.
+func FuzzRegexp(f *testing.F) {
+	for _, expr := range []string{`(?i)set.*&&\s?set`, `a(b|cd)+e{2,}`, `[]a[]\h\R\Z$`, `\Qa.b\E`, `(?#x)(?<n>y)`, `\bfoo\b|bar(?:baz)?`, `a$|^b`} {
+		f.Add(expr, "set && SET foo bar acde e abee y")
+	}
+	f.Fuzz(func(t *testing.T, expr, value string) {
+		re, err := compileRegexp(expr, 0)
+		if err != nil || len(value) > 10_000 {
+			return
+		}
+		test := test{kind: testRegexp, regexp: re, needs: needsOf(re)}
+		if re.MatchString(value) && !test.meets(fold(value)) {
+			t.Errorf("%q matches %q, which lacks one of %q", expr, value, test.needs)
+		}
+	})
+}
+
+func FuzzFold(f *testing.F) {
+	for _, s := range []string{"", "ABCdefGHI", "Straße ẞ", "ΑΣς", "\u212a\u2126ſ", "İı", "田中\xff\xfe", "ＡＢＣ"} {
+		f.Add(s, strings.ToUpper(s))
+	}
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if fold(fold(a)) != fold(a) {
+			t.Errorf("fold(%q) can be folded further", a)
+		}
+		if len(fold(a)) > len(a) {
+			t.Errorf("fold(%q) is longer", a)
+		}
+		if utf8.ValidString(a) && utf8.ValidString(b) && (fold(a) == fold(b)) != strings.EqualFold(a, b) {
+			t.Errorf("%q and %q: folded %q and %q, strings.EqualFold says %v", a, b, fold(a), fold(b), strings.EqualFold(a, b))
+		}
+	})
+}
+
+func FuzzValues(f *testing.F) {
+	for _, s := range []string{"1", "-1.5e3", "0x1F", "1e999", "2025-10-25T13:21:33Z", "1700000000", "::1%eth0", "10.0.0.1", "9223372036854775808"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if n, ok := parseNumber(s); ok && n.compare(n) != 0 {
+			t.Errorf("number %q differs from itself", s)
+		}
+		if at, _, ok := parseTime(s); ok && (at.Location() != time.UTC || at.Year() < 0) {
+			t.Errorf("time %q is %v", s, at)
+		}
+		if addr, ok := parseAddress(s); ok && (addr.Is4In6() || addr.Zone() != "") {
+			t.Errorf("address %q is %v", s, addr)
+		}
+		splitPlaceholders(s)
+	})
+}
