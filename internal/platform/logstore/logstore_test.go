@@ -1,0 +1,317 @@
+package logstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"yagura/internal/event"
+	"yagura/internal/platform/fault"
+	"yagura/internal/platform/logstore"
+)
+
+var noon = time.Date(2026, 4, 1, 3, 0, 0, 0, time.UTC)
+
+func open(t testing.TB, opt logstore.Options) *logstore.Store {
+	t.Helper()
+	s, err := logstore.Open(t.TempDir(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// numbered makes the n-th event: ids go up with time.
+func numbered(n int) *event.Event {
+	e := &event.Event{ID: fmt.Sprintf("spool-%08x-%08x-0", n/10, n), Time: noon.Add(time.Duration(n) * time.Second)}
+	e.Add(event.Message, fmt.Sprintf("event number %d", n))
+	e.Add(event.HostName, fmt.Sprintf("pc-%d", n%3))
+	e.AddInt("n", int64(n))
+	return e
+}
+
+func fill(t testing.TB, s *logstore.Store, events ...*event.Event) {
+	t.Helper()
+	rows := s.NewRows()
+	for _, e := range events {
+		rows.Add(e)
+	}
+	if err := s.Append(rows); err != nil {
+		t.Fatal(err)
+	}
+	s.Flush()
+}
+
+func ask(t testing.TB, s *logstore.Store, q logstore.Query) []*event.Event {
+	t.Helper()
+	var list []*event.Event
+	if err := s.Query(t.Context(), q, func(e *event.Event) error { list = append(list, e.Clone()); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func hundred() []*event.Event {
+	list := make([]*event.Event, 100)
+	for i := range list {
+		list[i] = numbered(i)
+	}
+	return list
+}
+
+func TestAnEventComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	e := &event.Event{ID: "a-b-1", Time: noon.Add(1234567)}
+	e.Add(event.Message, "ログオン失敗")
+	e.Add("tags", "one")
+	e.Add("user.name", `MARUMADO\鈴木 "健"`)
+	e.Add("tags", "two")
+	e.Add("_time", "not ours")
+	e.Add("_msg", "nor this")
+	e.Add("", "no name")
+	fill(t, s, e)
+	got := ask(t, s, logstore.Query{LogsQL: `"ログオン失敗"`})
+	if len(got) != 1 || got[0].ID != "a-b-1" || !got[0].Time.Equal(e.Time) {
+		t.Fatalf("found %d events: %v", len(got), got)
+	}
+	for name, want := range map[string][]string{
+		event.Message: {"ログオン失敗"}, "tags": {"one", "two"}, "user.name": {`MARUMADO\鈴木 "健"`}, "original.time": {"not ours"},
+		"original.msg": {"nor this"}, "original.": {"no name"},
+	} {
+		if diff := cmp.Diff(want, got[0].Values(name)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestNewestComesFirstAndPagesMeetWithoutGapOrRepeat(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	events := hundred()
+	for i := 40; i < 60; i++ { // twenty in the same instant, across a page's edge
+		events[i].Time = noon.Add(50 * time.Second)
+	}
+	fill(t, s, events...)
+	seen := make(map[string]bool)
+	q := logstore.Query{Newest: true, Limit: 7}
+	last := noon.Add(time.Hour)
+	for page := 0; ; page++ {
+		rows := ask(t, s, q)
+		if len(rows) == 0 {
+			break
+		}
+		for _, e := range rows {
+			if e.Time.After(last) {
+				t.Fatalf("page %d is not sorted: %v after %v", page, e.Time, last)
+			}
+			if seen[e.ID] {
+				t.Fatalf("%s comes twice", e.ID)
+			}
+			if !e.Time.Equal(last) {
+				q.Skip = 0
+			}
+			last, seen[e.ID] = e.Time, true
+			q.Skip++
+		}
+		q.End = last
+	}
+	if len(seen) != 100 {
+		t.Errorf("%d of 100 events were shown", len(seen))
+	}
+}
+
+func TestTimeBoundsAreIncluded(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	fill(t, s, hundred()...)
+	if n := len(ask(t, s, logstore.Query{Start: noon.Add(10 * time.Second), End: noon.Add(19 * time.Second)})); n != 10 {
+		t.Errorf("%d events in ten seconds, want 10", n)
+	}
+}
+
+func TestFieldsValuesAndHits(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	fill(t, s, hundred()...)
+	q := logstore.Query{LogsQL: "*"}
+	names, err := s.FieldNames(t.Context(), q)
+	if err != nil || !slices.Contains(names, logstore.Count{Value: event.HostName, Hits: 100}) || !slices.Contains(names, logstore.Count{Value: event.Message, Hits: 100}) {
+		t.Errorf("field names: %v, %v", names, err)
+	}
+	values, err := s.FieldValues(t.Context(), q, event.HostName)
+	if diff := cmp.Diff([]logstore.Count{{"pc-0", 34}, {"pc-1", 33}, {"pc-2", 33}}, values); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+	buckets, err := s.Hits(t.Context(), logstore.Query{LogsQL: "* | fields n"}, 50*time.Second, "")
+	var total uint64
+	for _, b := range buckets {
+		total += b.Hits
+	}
+	if err != nil || total != 100 || len(buckets) < 2 {
+		t.Errorf("hits: %v, %v", buckets, err)
+	}
+}
+
+func TestIDsOfASegmentAreFound(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	fill(t, s, hundred()...)
+	var ids []string
+	if err := s.IDs(t.Context(), "spool-00000003-", func(id string) { ids = append(ids, id) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(ids) != 10 || !strings.HasPrefix(ids[0], "spool-00000003-") {
+		t.Errorf("ids: %v", ids)
+	}
+}
+
+// TestNothingTheEngineWouldDropIsLost feeds what breaks each of the engine's limits.
+func TestNothingTheEngineWouldDropIsLost(t *testing.T) {
+	t.Parallel()
+	wide, long, old, ahead, named := numbered(1), numbered(2), numbered(3), numbered(4), numbered(5)
+	for i := range 5000 {
+		wide.Add(fmt.Sprintf("wide.%d", i), "x")
+	}
+	text := strings.Repeat("0123456789", 300_000)
+	long.Add("payload", text)
+	old.Time = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	ahead.Time = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	named.Add(strings.Repeat("n", 500), "long name")
+	s := open(t, logstore.Options{})
+	fill(t, s, wide, long, old, ahead, named)
+	for name, want := range map[string]string{
+		"original wide": `"n":=1 "yagura.overflow":"wide.4999"`,
+		"long":          `"n":=2`,
+		"old":           `"n":=3 "yagura.time.given":"1970-01-01T00:00:00Z"`,
+		"ahead":         `"n":=4 "yagura.time.given":"9999-01-01T00:00:00Z"`,
+		"long name":     `"n":=5 "yagura.overflow":"long name"`,
+	} {
+		if n := len(ask(t, s, logstore.Query{LogsQL: want})); n != 1 {
+			t.Errorf("%s: %d events are found by %s", name, n, want)
+		}
+	}
+	rebuilt := ask(t, s, logstore.Query{LogsQL: `"n":=2`})[0].Get("payload")
+	for _, part := range ask(t, s, logstore.Query{LogsQL: `"yagura.part.of":="` + long.ID + `"`}) {
+		rebuilt += part.Get(event.Message)
+	}
+	if rebuilt != text {
+		t.Errorf("%d of %d bytes of the long value are left", len(rebuilt), len(text))
+	}
+	if got := s.Stats(); got.Bent != 5 {
+		t.Errorf("%d events count as bent, want 5", got.Bent)
+	}
+}
+
+// TestAStreamWithEverNewNamesLosesNothing: the engine drops the rows of a block with more than 2,000 names.
+func TestAStreamWithEverNewNamesLosesNothing(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	var events []*event.Event
+	for i := range 3000 {
+		e := numbered(i)
+		e.Set(event.HostName, "one")
+		e.Add(fmt.Sprintf("session.%d.user", i), "x")
+		e.Add(fmt.Sprintf("session.%d.state", i), "y")
+		events = append(events, e)
+	}
+	fill(t, s, events...)
+	if n := len(ask(t, s, logstore.Query{})); n != 3000 {
+		t.Errorf("%d of 3000 events are found", n)
+	}
+}
+
+func TestAWrongQueryIsInvalid(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	for _, text := range []string{`a:b:(`, `* | sort by`, `* | limit many`, `"open`, `* | stats`} {
+		if err := s.Query(t.Context(), logstore.Query{LogsQL: text}, func(*event.Event) error { return nil }); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestAQueryEndsWithItsContextAndItsReader(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	fill(t, s, hundred()...)
+	enough := errors.New("enough")
+	if err := s.Query(t.Context(), logstore.Query{}, func(*event.Event) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("the reader's error is lost: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Query(ctx, logstore.Query{}, func(*event.Event) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("a cancelled query gives %v", err)
+	}
+}
+
+func TestWhatWasClosedIsThereAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for round := range 3 {
+		s, err := logstore.Open(dir, logstore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(ask(t, s, logstore.Query{})); n != round {
+			t.Errorf("round %d finds %d events", round, n)
+		}
+		fill(t, s, numbered(round))
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Append(s.NewRows()); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("a closed store takes rows: %v", err)
+		}
+	}
+}
+
+func TestAFullDiskIsSaidAndNothingTaken(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{MinFree: 1 << 60})
+	rows := s.NewRows()
+	rows.Add(numbered(1))
+	deadline := time.Now().Add(20 * time.Second)
+	for !s.Stats().ReadOnly && time.Now().Before(deadline) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := s.Append(rows); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("a full disk answers %v", err)
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, fields := range []int{10, 40} {
+		b.Run(fmt.Sprintf("%d fields", fields), func(b *testing.B) {
+			s := open(b, logstore.Options{})
+			e := numbered(0)
+			for i := range fields - e.NumFields() {
+				e.Add(fmt.Sprintf("field.%d", i), fmt.Sprintf("value %d", i))
+			}
+			rows := s.NewRows()
+			for n := 0; b.Loop(); n++ {
+				e.Time = noon.Add(time.Duration(n) * time.Millisecond)
+				rows.Add(e)
+				if rows.Len() == 1000 {
+					if err := s.Append(rows); err != nil {
+						b.Fatal(err)
+					}
+					rows.Reset()
+				}
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+		})
+	}
+}
