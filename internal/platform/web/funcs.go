@@ -15,6 +15,7 @@ func (p *pages) funcs(printer *i18n.Printer) template.FuncMap {
 	c := components{printer: printer, now: p.site.opt.Now, icon: icons}
 	return template.FuncMap{
 		"t":         c.text,
+		"languages": i18n.Languages,
 		"lang":      func() string { return string(printer.Lang()) },
 		"num":       printer.Number,
 		"bytes":     c.bytes,

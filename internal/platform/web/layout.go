@@ -16,7 +16,6 @@ type frameData struct {
 	Theme      string
 	Zone       string
 	ZoneChosen bool
-	Languages  any
 	UserName   string // "" for nobody: the page stands alone, without rail and top bar
 	Path       string // with its query, to come back to
 	Houses     []house
@@ -53,7 +52,7 @@ func (s *Site) frameData(w http.ResponseWriter, r *http.Request, data any) frame
 	req := about(r)
 	f := frameData{
 		Lang: req.prefs.Lang, Theme: req.prefs.Theme, Zone: req.prefs.Zone.String(), ZoneChosen: req.prefs.ZoneChosen,
-		Languages: i18n.Languages(), Path: r.URL.RequestURI(), Houses: s.rail(req.user, r.URL.Path),
+		Path: r.URL.RequestURI(), Houses: s.rail(req.user, r.URL.Path),
 		Flash: takeFlash(w, r), Version: s.opt.Version, Data: data,
 	}
 	if r.URL.Path == searchPath {

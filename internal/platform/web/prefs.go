@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+	_ "time/tzdata" // readers choose their zone on servers that have no list of zones
 
 	"yagura/internal/platform/i18n"
 	"yagura/locale"
@@ -73,3 +74,6 @@ func setPreference(w http.ResponseWriter, r *http.Request, name, value string) {
 	}
 	http.SetCookie(w, c)
 }
+
+// PreferencesOf returns the choices of who sent r.
+func PreferencesOf(r *http.Request) Preferences { return about(r).prefs }

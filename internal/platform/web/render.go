@@ -172,6 +172,9 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, page s
 	if err := t.ExecuteTemplate(&out, block, dot); err != nil {
 		return fmt.Errorf("rendering %s: %w", page, err)
 	}
+	if s.opt.Rendered != nil {
+		s.opt.Rendered(page)
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Add("Vary", "HX-Request, HX-Target, Cookie, Accept-Language")

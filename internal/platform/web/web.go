@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -73,6 +74,8 @@ type Options struct {
 	Version string        // shown in the rail's foot
 	Notice  func() string // message key of a line above every page ("demo.notice"); nil or "" for none
 	Now     func() time.Time
+	// Rendered is told of each page that was shown, for tests that ask whether all were.
+	Rendered func(page string)
 }
 
 // Site is the modules under one roof. Mount everything first, then serve; after that it is safe for any number of
@@ -144,6 +147,9 @@ func (s *Site) route(route Route) (err error) {
 	s.mux.Handle(route.Pattern, s.guard(route))
 	return nil
 }
+
+// Pages returns the names of all templates, sorted.
+func (s *Site) Pages() []string { return slices.Sorted(maps.Keys(s.pages.set)) }
 
 // Modules returns what is mounted, in order.
 func (s *Site) Modules() []Module { return slices.Clone(s.modules) }

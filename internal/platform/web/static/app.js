@@ -94,6 +94,11 @@
   setInterval(() => { if (!document.hidden) refreshTimes(); }, 10000);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refreshTimes(); });
 
+  // The names of all zones are the browser's to know.
+  for (const list of document.querySelectorAll("datalist[data-zones]")) {
+    for (const zone of Intl.supportedValuesOf?.("timeZone") || []) list.append(Object.assign(document.createElement("option"), { value: zone }));
+  }
+
   function openRail(open) {
     document.body.classList.toggle("rail-shown", open);
     const button = document.querySelector(".rail-open");

@@ -99,7 +99,8 @@
     const room = Math.max(2, Math.floor(width / 90)), units = [1, 5, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000];
     const unit = units.find(u => (end - start) / u <= room) || units.at(-1);
     const shift = offset(start, zone), list = [];
-    for (let t = Math.ceil((start + shift) / unit) * unit - shift; t < end; t += unit) list.push(t);
+    const last = end - (end - start) * 16 / width; // a label nearer to the edge would be cut
+    for (let t = Math.ceil((start + shift) / unit) * unit - shift; t < last; t += unit) list.push(t);
     return list;
   }
 

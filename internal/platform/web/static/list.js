@@ -36,7 +36,7 @@
     document.body.classList.add("side-shown");
     document.getElementById("side-open").href = row.dataset.href;
     if (row.id) history.replaceState(history.state, "", location.pathname + location.search + "#" + row.id);
-    window.htmx.ajax("GET", row.dataset.href, { target: "#panel", swap: "innerHTML" });
+    window.htmx.ajax("GET", row.dataset.href, { source: "#panel", target: "#panel", swap: "innerHTML" });
   }
 
   function close() {

@@ -1,0 +1,28 @@
+package web_test
+
+import (
+	"testing"
+
+	"yagura/internal/platform/web/webtest"
+)
+
+func newSite(t testing.TB) *webtest.Site {
+	t.Helper()
+	site := webtest.New(t)
+	site.Mount(specimen{site.Site}.module())
+	return site
+}
+
+func TestEveryPageRendersInBothLanguages(t *testing.T) {
+	t.Parallel()
+	site := newSite(t)
+	if err := site.Check(); err != nil {
+		t.Fatal(err)
+	}
+	site.Pages("/specimen", "/specimen/5", "/", "/signin")
+}
+
+func TestEveryRouteIsGuarded(t *testing.T) {
+	t.Parallel()
+	newSite(t).Guarded()
+}

@@ -1,0 +1,276 @@
+// Package webtest lets a room test its pages: a site with a make-believe sign-in, requests as a guest or as the
+// administrator, and a walk through every page in every language.
+package webtest
+
+import (
+	"context"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/fault"
+	"yagura/internal/platform/i18n"
+	"yagura/internal/platform/web"
+)
+
+// Visitor is who sends a request.
+type Visitor string
+
+// The visitors.
+const (
+	Guest    Visitor = ""       // nobody is signed in
+	Nobody   Visitor = "nobody" // signed in, with no permission at all
+	Reader   Visitor = "reader" // has every permission that ends in ".read"
+	Admin    Visitor = "admin"  // has every permission
+	password         = "the password of the tests"
+)
+
+// Probe is hostile text. Put it wherever a page shows what came from outside; Pages fails where it comes out as markup.
+const Probe = `<yagura-probe onload="x">'"&javascript:alert(1)`
+
+// rawProbe is what must never be seen in a page's source.
+const rawProbe = "<yagura-probe"
+
+// header names the visitor to the make-believe authenticator.
+const header = "X-Test-Visitor"
+
+type fakeAuth struct{}
+
+func (fakeAuth) User(r *http.Request) (*auth.User, error) {
+	name := r.Header.Get(header)
+	if c, err := r.Cookie("visitor"); err == nil {
+		name = c.Value
+	}
+	allowed := map[Visitor]func(string) bool{
+		Nobody: func(string) bool { return false },
+		Reader: func(p string) bool { return strings.HasSuffix(p, ".read") },
+		Admin:  func(string) bool { return true },
+	}[Visitor(name)]
+	if allowed == nil {
+		return nil, fault.New(fault.Unauthentic, "", "nobody is signed in")
+	}
+	return &auth.User{ID: name, Name: name, Session: true, Allowed: allowed}, nil
+}
+
+func (fakeAuth) SignIn(w http.ResponseWriter, r *http.Request, name, given string) (*auth.User, error) {
+	if given != password {
+		return nil, fault.New(fault.Unauthentic, "fault.signin.wrong", "wrong")
+	}
+	http.SetCookie(w, &http.Cookie{Name: "visitor", Value: name, Path: "/"})
+	return &auth.User{ID: name, Name: name, Session: true}, nil
+}
+
+func (fakeAuth) SignOut(w http.ResponseWriter, r *http.Request) error {
+	http.SetCookie(w, &http.Cookie{Name: "visitor", Path: "/", MaxAge: -1})
+	return nil
+}
+
+func (fakeAuth) ChangePassword(ctx context.Context, r *http.Request, user *auth.User, old, new string) error {
+	if old != password {
+		return fault.New(fault.Forbidden, "fault.password.old", "wrong")
+	}
+	return nil
+}
+
+// Site is a site with the tests' sign-in, for a room to be made with and mounted on.
+type Site struct {
+	*web.Site
+	t testing.TB
+
+	mu    sync.Mutex
+	shown map[string]bool
+}
+
+// New makes a site.
+func New(t testing.TB) *Site {
+	t.Helper()
+	s := &Site{t: t, shown: make(map[string]bool)}
+	site, err := web.New(web.Options{
+		Auth: fakeAuth{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test",
+		Rendered: func(page string) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.shown[page] = true
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Site = site
+	return s
+}
+
+// Mount adds a module or ends the test.
+func (s *Site) Mount(m web.Module) {
+	s.t.Helper()
+	if err := s.Site.Mount(m); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Request is one request of a visitor's browser.
+type Request struct {
+	As     Visitor
+	Method string // GET where empty, POST where there is a form
+	Path   string
+	Form   url.Values
+	Lang   i18n.Lang
+	HTMX   string // id of the target, when htmx asks for a part
+	Header map[string]string
+}
+
+// Do sends the request and returns the answer.
+func (s *Site) Do(q Request) *httptest.ResponseRecorder {
+	s.t.Helper()
+	if q.Method == "" {
+		q.Method = map[bool]string{true: http.MethodGet, false: http.MethodPost}[q.Form == nil]
+	}
+	r := httptest.NewRequest(q.Method, q.Path, strings.NewReader(q.Form.Encode()))
+	if q.Form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+	}
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set(header, string(q.As))
+	if q.Lang != "" {
+		r.AddCookie(&http.Cookie{Name: "yagura_lang", Value: string(q.Lang)})
+	}
+	if q.HTMX != "" {
+		r.Header.Set("HX-Request", "true")
+		r.Header.Set("HX-Request-Type", "partial")
+		r.Header.Set("HX-Target", "div#"+q.HTMX)
+	}
+	for name, value := range q.Header {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	return w
+}
+
+// Pages shows every page to the administrator in every language: each GET route without a wildcard, and paths besides
+// (for the routes that have one, and for states of a page). It fails on an answer that is no success or redirect, a
+// message that a catalogue lacks, a value that is not there, a probe that is not escaped; and on a template of the
+// mounted modules that no page showed.
+func (s *Site) Pages(paths ...string) {
+	s.t.Helper()
+	for _, module := range s.Modules() {
+		for _, route := range module.Routes {
+			method, path, _ := strings.Cut(route.Pattern, " ")
+			path = strings.TrimSuffix(path, "{$}")
+			if method == http.MethodGet && !strings.Contains(path, "{") && !slices.Contains(paths, path) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	for _, language := range i18n.Languages() {
+		for _, path := range paths {
+			answer := s.Do(Request{As: Admin, Path: path, Lang: language.Lang})
+			if answer.Code >= 400 {
+				s.t.Errorf("GET %s in %s: status %d\n%s", path, language.Lang, answer.Code, excerpt(answer.Body.String(), "<main"))
+				continue
+			}
+			if strings.HasPrefix(answer.Header().Get("Content-Type"), "text/html") {
+				for _, problem := range Problems(answer.Body.String()) {
+					s.t.Errorf("GET %s in %s: %s", path, language.Lang, problem)
+				}
+			}
+		}
+		s.Do(Request{As: Guest, Path: "/signin", Lang: language.Lang})
+		s.Do(Request{As: Admin, Path: "/a/page/that/is/not/there", Lang: language.Lang})
+	}
+	for _, page := range s.Site.Pages() {
+		s.mu.Lock()
+		if !s.shown[page] {
+			s.t.Errorf("no path of this test shows the template %s", page)
+		}
+		s.mu.Unlock()
+	}
+}
+
+// Guarded sends each route of the mounted modules as a guest and as somebody without permissions, and fails when one
+// of them is let in where the route is not public.
+func (s *Site) Guarded() {
+	s.t.Helper()
+	for _, module := range s.Modules() {
+		for _, route := range module.Routes {
+			if route.Permission == web.Public {
+				continue
+			}
+			method, pattern, _ := strings.Cut(route.Pattern, " ")
+			path := fillPattern(pattern)
+			for visitor, want := range map[Visitor]int{Guest: http.StatusUnauthorized, Nobody: http.StatusForbidden} {
+				if visitor == Nobody && route.Permission == web.SignedIn {
+					continue
+				}
+				answer := s.Do(Request{As: visitor, Method: method, Path: path, Header: map[string]string{"Accept": "application/json"}})
+				if answer.Code != want {
+					s.t.Errorf("%s as %q: status %d, want %d", route.Pattern, visitor, answer.Code, want)
+				}
+			}
+		}
+	}
+}
+
+// fillPattern puts something in a pattern's wildcards.
+func fillPattern(pattern string) string {
+	var path strings.Builder
+	for rest := pattern; rest != ""; {
+		before, after, found := strings.Cut(rest, "{")
+		path.WriteString(before)
+		if !found {
+			break
+		}
+		name, tail, _ := strings.Cut(after, "}")
+		if name != "$" {
+			path.WriteString("x")
+		}
+		rest = tail
+	}
+	return path.String()
+}
+
+// Problems lists what is wrong with a page's source.
+func Problems(page string) []string {
+	var found []string
+	// The words that scripts fill in hold "{0}" on purpose.
+	if before, rest, ok := strings.Cut(page, `<template id="words"`); ok {
+		_, after, _ := strings.Cut(rest, "</template>")
+		page = before + after
+	}
+	for _, one := range []struct{ sign, meaning string }{
+		{"⟦", "a message is missing"},
+		{"&lt;no value&gt;", "a value is missing"},
+		{"<no value>", "a value is missing"},
+		{"{0}", "a message lacks an argument"},
+		{"{1}", "a message lacks an argument"},
+		{"ZgotmplZ", "html/template refused a value in this place"},
+		{"%!", "a format lacks its argument"},
+		{rawProbe, "text from outside is not escaped"},
+		{" style=", "inline style, which the content policy blocks"},
+		{" onclick=", "inline script, which the content policy blocks"},
+		{"<script>", "inline script, which the content policy blocks"},
+	} {
+		if strings.Contains(page, one.sign) {
+			found = append(found, one.meaning+": "+excerpt(page, one.sign))
+		}
+	}
+	return found
+}
+
+// excerpt shows a sign in its surroundings.
+func excerpt(text, sign string) string {
+	at := strings.Index(text, sign)
+	if at < 0 {
+		at = 0
+	}
+	return "…" + html.UnescapeString(strings.ToValidUTF8(text[max(0, at-120):min(len(text), at+200)], "")) + "…"
+}
