@@ -30,33 +30,25 @@ func Compile(rules []*Rule, filters []*Filter, opts Options) (*Matcher, []Proble
 		opts:     opts,
 		m:        &Matcher{names: make(map[string]int32), noRoute: opts.NoRouting},
 		fieldIDs: make(map[string]int32), predIDs: make(map[string]int32), atomIDs: make(map[string]int32),
-		sourceIDs: make(map[Logsource]int32), unmapped: make(map[sourceField]bool),
+		sourceIDs: make(map[Logsource]int32), filterTests: make(map[*Filter]itemTests, len(filters)),
 	}
+	filters = c.usable(filters)
 	seen := make(map[string]*Rule, len(rules))
 	used := make([]bool, len(filters))
 	for _, r := range rules {
 		if first := seen[r.ID]; first != nil && r.ID != "" && first.File != r.File {
-			c.problem(r, ProblemWarning, r.Line, "", fmt.Sprintf("the id is that of the rule in %s, too", first.File))
+			c.problem(r, ProblemWarning, r.Line, fmt.Sprintf("the id is that of the rule in %s, too", first.File))
 		}
 		seen[r.ID] = r
 		c.addRule(r, c.filtersOf(r, filters, used))
 	}
 	for i, f := range filters {
 		if !used[i] {
-			c.problems = append(c.problems, Problem{
-				File: f.File, Line: f.Line, RuleID: f.ID, Title: f.Title, Logsource: f.Logsource, Kind: ProblemWarning,
-				Reason: "the filter applies to no rule",
-			})
+			c.filterProblem(f, ProblemWarning, f.Line, "the filter applies to no rule")
 		}
 	}
 	c.finish()
 	return c.m, c.problems
-}
-
-// sourceField is a rule's field within a log source.
-type sourceField struct {
-	source Logsource
-	field  string
 }
 
 // compiler builds a Matcher.
@@ -69,7 +61,8 @@ type compiler struct {
 	predIDs   map[string]int32
 	atomIDs   map[string]int32
 	sourceIDs map[Logsource]int32
-	unmapped  map[sourceField]bool // whether the taxonomy has no entry, where it was asked
+
+	filterTests map[*Filter]itemTests
 
 	filed     []filing
 	atomPreds [][]int32
@@ -77,16 +70,50 @@ type compiler struct {
 	uses      []int     // by predicate: how many rules ask for it
 
 	// Of the rule at hand.
-	rule   *Rule
-	source int32
-	memo   map[*expr]int32
-	asked  map[int32]bool
+	rule     *Rule
+	filter   *Filter // while its condition is compiled for the rule
+	memo     map[*expr]int32
+	asked    map[int32]bool  // predicates
+	unmapped map[string]bool // fields
 }
 
-func (c *compiler) problem(r *Rule, kind ProblemKind, line int, field, reason string) {
+// itemTests are the tests of items, by value.
+type itemTests map[*item][][]test
+
+func (c *compiler) problem(r *Rule, kind ProblemKind, line int, reason string) {
 	c.problems = append(c.problems, Problem{
-		File: r.File, Line: line, RuleID: r.ID, Title: r.Title, Logsource: r.Logsource, Kind: kind, Field: field, Reason: reason,
+		File: r.File, Line: line, RuleID: r.ID, Title: r.Title, Logsource: r.Logsource, Kind: kind, Reason: reason,
 	})
+}
+
+func (c *compiler) filterProblem(f *Filter, kind ProblemKind, line int, reason string) {
+	c.problems = append(c.problems, Problem{
+		File: f.File, Line: line, RuleID: f.ID, Title: f.Title, Logsource: f.Logsource, Kind: kind, Reason: reason,
+	})
+}
+
+// usable builds the filters' tests and returns the filters for which that can be done. A broken filter is
+// reported, and costs no rule.
+func (c *compiler) usable(filters []*Filter) []*Filter {
+	var good []*Filter
+	for _, f := range filters {
+		tests, err := c.testsOf(f.detection)
+		if err != nil {
+			c.filterProblem(f, kindOf(err), lineOf(err, f.Line), err.Error())
+			continue
+		}
+		c.filterTests[f] = tests
+		good = append(good, f)
+	}
+	return good
+}
+
+// kindOf says what an error of building tests means.
+func kindOf(err error) ProblemKind {
+	if missing := (*missingPlaceholder)(nil); errors.As(err, &missing) {
+		return ProblemPlaceholder
+	}
+	return ProblemRefused
 }
 
 // filtersOf returns the filters that apply to a rule.
@@ -99,10 +126,8 @@ func (c *compiler) filtersOf(r *Rule, filters []*Filter, used []bool) []*Filter 
 			list = append(list, f)
 		case named && !f.AnyRule:
 			used[i] = true
-			c.problems = append(c.problems, Problem{
-				File: f.File, Line: f.Line, RuleID: f.ID, Title: f.Title, Logsource: f.Logsource, Kind: ProblemWarning,
-				Reason: fmt.Sprintf("the filter does not apply to rule %q: its log source %s is not one of %s", r.Title, r.Logsource, f.Logsource),
-			})
+			c.filterProblem(f, ProblemWarning, f.Line, fmt.Sprintf(
+				"the filter does not apply to rule %q: its log source %s is not one of %s", r.Title, r.Logsource, f.Logsource))
 		}
 	}
 	return list
@@ -114,21 +139,18 @@ func (c *compiler) addRule(r *Rule, filters []*Filter) {
 	if !ok {
 		return
 	}
-	c.rule, c.source = r, source
-	c.memo, c.asked = make(map[*expr]int32), make(map[int32]bool)
-	// Everything is built before anything is kept, so that a refused rule leaves nothing half done.
-	tests, err := c.testsOf(r.detection, filters)
+	// The tests are built before anything is kept, so that a refused rule leaves nothing half done.
+	tests, err := c.testsOf(r.detection)
 	if err != nil {
-		kind := ProblemRefused
-		if missing := (*missingPlaceholder)(nil); errors.As(err, &missing) {
-			kind = ProblemPlaceholder
-		}
-		c.problem(r, kind, lineOf(err, r.Line), "", err.Error())
+		c.problem(r, kindOf(err), lineOf(err, r.Line), err.Error())
 		return
 	}
+	c.rule, c.filter = r, nil
+	c.memo, c.asked, c.unmapped = make(map[*expr]int32), make(map[int32]bool), make(map[string]bool)
 	roots := []int32{c.compile(r.detection.expr, tests)}
 	for _, f := range filters {
-		roots = append(roots, c.compile(f.detection.expr, tests))
+		c.filter = f
+		roots = append(roots, c.compile(f.detection.expr, c.filterTests[f]))
 	}
 	for p := range c.asked {
 		c.uses[p]++
@@ -136,23 +158,13 @@ func (c *compiler) addRule(r *Rule, filters []*Filter) {
 	c.m.rules = append(c.m.rules, compiledRule{rule: r, root: c.addNode(exprAnd, 0, roots), source: source})
 }
 
-// testsOf builds the tests of all items of a rule and the filters applied to it.
-func (c *compiler) testsOf(d *detection, filters []*Filter) (map[*item][][]test, error) {
-	tests := make(map[*item][][]test, len(d.items))
-	add := func(items []*item) (err error) {
-		for _, it := range items {
-			if tests[it], err = it.tests(c.opts.Placeholders); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := add(d.items); err != nil {
-		return nil, err
-	}
-	for _, f := range filters {
-		if err := add(f.detection.items); err != nil {
-			return nil, fmt.Errorf("filter %q: %w", f.Title, err)
+// testsOf builds the tests of all items of a detection.
+func (c *compiler) testsOf(d *detection) (itemTests, error) {
+	tests := make(itemTests, len(d.items))
+	for _, it := range d.items {
+		var err error
+		if tests[it], err = it.tests(c.opts.Placeholders); err != nil {
+			return nil, err
 		}
 	}
 	return tests, nil
@@ -162,14 +174,14 @@ func (c *compiler) testsOf(d *detection, filters []*Filter) (map[*item][][]test,
 func (c *compiler) sourceOf(r *Rule) (int32, bool) {
 	if id, ok := c.sourceIDs[r.Logsource]; ok {
 		if id < 0 {
-			c.problem(r, ProblemUnknownLogsource, r.Line, "", unknownLogsource(r.Logsource))
+			c.problem(r, ProblemUnknownLogsource, r.Line, unknownLogsource(r.Logsource))
 		}
 		return id, id >= 0
 	}
 	alternatives, known := c.opts.Taxonomy.Events(r.Logsource)
 	if known = known && len(alternatives) > 0; !known && !c.opts.NoRouting {
 		c.sourceIDs[r.Logsource] = -1
-		c.problem(r, ProblemUnknownLogsource, r.Line, "", unknownLogsource(r.Logsource))
+		c.problem(r, ProblemUnknownLogsource, r.Line, unknownLogsource(r.Logsource))
 		return 0, false
 	}
 	src := source{}
@@ -224,25 +236,19 @@ func (c *compiler) fieldOf(name string, line int) int32 {
 	if len(names) == 0 {
 		names, known = []string{name}, false
 	}
-	if !known && !c.reported(name) {
-		c.problem(c.rule, ProblemUnmappedField, line, name,
-			fmt.Sprintf("field %s is not mapped for log source %s; its own name is used", name, c.rule.Logsource))
+	if !known && !c.unmapped[name] {
+		c.unmapped[name] = true
+		p := Problem{
+			File: c.rule.File, Line: line, RuleID: c.rule.ID, Title: c.rule.Title, Logsource: c.rule.Logsource,
+			Kind: ProblemUnmappedField, Field: name,
+			Reason: fmt.Sprintf("field %s is not mapped for log source %s; its own name is used", name, c.rule.Logsource),
+		}
+		if c.filter != nil {
+			p.File = c.filter.File
+		}
+		c.problems = append(c.problems, p)
 	}
 	return c.fieldID(fieldFirst, names)
-}
-
-// reported notes that a field of the rule at hand is unmapped, and says whether that was known.
-func (c *compiler) reported(field string) bool {
-	for i := len(c.problems) - 1; i >= 0; i-- {
-		p := &c.problems[i]
-		if p.File != c.rule.File || p.RuleID != c.rule.ID || p.Title != c.rule.Title {
-			return false
-		}
-		if p.Kind == ProblemUnmappedField && p.Field == field {
-			return true
-		}
-	}
-	return false
 }
 
 func (c *compiler) fieldID(mode fieldMode, names []string) int32 {

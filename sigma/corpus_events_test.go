@@ -116,7 +116,7 @@ func (windowsTaxonomy) Keywords(sigma.Logsource) []string { return nil }
 func TestCorpusMatcherAgreesWithOracle(t *testing.T) {
 	t.Parallel()
 	rules, filters, _ := corpusRules(t, ruleFolders...)
-	perFile := 40
+	perFile := 20
 	if testing.Short() {
 		perFile = 5
 	}

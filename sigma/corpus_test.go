@@ -91,3 +91,22 @@ func TestCorpusUnsupportedIsRefusedWithAReason(t *testing.T) {
 	}
 	t.Logf("%4d rules load", len(rules))
 }
+
+// BenchmarkParse parses all rule files, one after the other.
+func BenchmarkParse(b *testing.B) {
+	rules, _, _ := corpusRules(b, ruleFolders...)
+	bytes := 0
+	for _, r := range rules {
+		bytes += len(r.Source)
+	}
+	b.SetBytes(int64(bytes))
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, r := range rules {
+			if _, err := sigma.Parse(r.File, []byte(r.Source)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(len(rules)), "rules/op")
+}

@@ -44,7 +44,7 @@ func NewOracle(rules []*Rule, filters []*Filter, opts Options) *Oracle {
 		or := oracleRule{rule: r, tests: map[*item][][]test{}, sources: oracleSources(sources), exprs: []*expr{r.detection.expr}}
 		items := append([]*item(nil), r.detection.items...)
 		for _, f := range filters {
-			if _, agrees := f.appliesTo(r); agrees {
+			if _, agrees := f.appliesTo(r); agrees && usableFilter(f, opts) {
 				or.exprs = append(or.exprs, f.detection.expr)
 				items = append(items, f.detection.items...)
 			}
@@ -59,6 +59,15 @@ func NewOracle(rules []*Rule, filters []*Filter, opts Options) *Oracle {
 		}
 	}
 	return o
+}
+
+func usableFilter(f *Filter, opts Options) bool {
+	for _, it := range f.detection.items {
+		if _, err := it.tests(opts.Placeholders); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Match returns the rules that the event matches, in order.

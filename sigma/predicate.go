@@ -8,7 +8,7 @@ import (
 
 // compile makes an expression a node and returns its number. An expression that conditions use more than
 // once is compiled once.
-func (c *compiler) compile(e *expr, tests map[*item][][]test) int32 {
+func (c *compiler) compile(e *expr, tests itemTests) int32 {
 	if id, ok := c.memo[e]; ok {
 		return id
 	}
