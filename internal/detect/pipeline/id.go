@@ -15,17 +15,11 @@ import (
 // all in hexadecimal: the spool's ID, its record's position as spool.Position writes it, and the item's number
 // in the record. It is the same after a crash and a replay, and "<spool>-<segment>-" finds all events of a segment.
 
-// appendID appends an event's id.
-func appendID(dst []byte, spoolID string, at spool.Position, item int) []byte {
-	dst = append(dst, spoolID...)
-	dst = append(dst, '-')
-	dst = append(dst, at.String()...)
-	dst = append(dst, '-')
-	return strconv.AppendInt(dst, int64(item), 16)
-}
+// recordPrefix is how the ids of a record's events begin; their number follows.
+func recordPrefix(spoolID string, at spool.Position) string { return spoolID + "-" + at.String() + "-" }
 
-// idPrefix is how the ids of all events of a segment begin.
-func idPrefix(spoolID string, segment uint64) string {
+// segmentPrefix is how the ids of all events of a segment begin.
+func segmentPrefix(spoolID string, segment uint64) string {
 	return fmt.Sprintf("%s-%08x-", spoolID, segment)
 }
 
@@ -35,7 +29,7 @@ type place struct {
 	item   int
 }
 
-// parsePlace reads what follows idPrefix.
+// parsePlace reads what follows segmentPrefix.
 func parsePlace(rest string) (place, bool) {
 	offset, item, ok := strings.Cut(rest, "-")
 	if !ok {

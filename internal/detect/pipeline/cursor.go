@@ -1,0 +1,139 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"yagura/internal/platform/spool"
+)
+
+// cursor is a position in a certain spool: "4f1c09d2ab37-0000002a-00001f40".
+type cursor struct {
+	spool string
+	at    spool.Position
+}
+
+func (c cursor) String() string { return c.spool + "-" + c.at.String() }
+
+// in returns the position, unless it is that of another spool: then everything in this one is new.
+func (c cursor) in(spoolID string) (at spool.Position, ok bool) {
+	if c.spool != spoolID {
+		return spool.Position{}, false
+	}
+	return c.at, true
+}
+
+func parseCursor(text string) (cursor, error) {
+	id, rest, ok := strings.Cut(text, "-")
+	if !ok {
+		return cursor{}, fmt.Errorf("cursor %q: no hyphen", text)
+	}
+	at, err := spool.ParsePosition(rest)
+	return cursor{id, at}, err
+}
+
+// readCursor returns the zero cursor where there is no file yet.
+func readCursor(file string) (cursor, error) {
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		return cursor{}, nil
+	}
+	if err != nil {
+		return cursor{}, err
+	}
+	return parseCursor(strings.TrimSpace(string(text)))
+}
+
+// writeCursor replaces the file in one step: after a crash it holds the old position or the new one.
+func writeCursor(file string, c cursor) error {
+	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(c.String() + "\n")
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), file)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(file))
+}
+
+// syncDir makes the names in a folder durable. Windows has no such call and writes them with the file.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// horizon decides which part of the spool is durable elsewhere. Only the committer uses it while the pipeline runs.
+type horizon struct {
+	wait  time.Duration
+	file  string
+	spool *spool.Spool
+
+	marks   []mark         // in order, at most one a second
+	durable spool.Position // everything before it was stored at least wait ago
+	saved   spool.Position // what the file says
+	savedAt time.Time
+}
+
+// mark says that everything before at was handed to the store by then.
+type mark struct {
+	at   spool.Position
+	when time.Time
+}
+
+// saveEvery is how often the cursor is written at most: a later one only shortens a replay.
+const saveEvery = 5 * time.Second
+
+func (h *horizon) stored(at spool.Position, now time.Time) {
+	// Marks close together become one, at the later time: that delays, and never hurries, the position before.
+	if n := len(h.marks); n > 1 && now.Sub(h.marks[n-2].when) < time.Second {
+		h.marks[n-1] = mark{at, now}
+		return
+	}
+	h.marks = append(h.marks, mark{at, now})
+}
+
+func (h *horizon) advance(now time.Time) error {
+	for len(h.marks) > 0 && now.Sub(h.marks[0].when) >= h.wait {
+		h.durable = h.marks[0].at
+		h.marks = h.marks[1:]
+	}
+	if !h.saved.Before(h.durable) || now.Sub(h.savedAt) < min(saveEvery, h.wait) {
+		return nil
+	}
+	h.savedAt = now
+	return h.save()
+}
+
+// save writes the cursor and then frees: in this order a crash between leaves segments too many, not too few.
+func (h *horizon) save() error {
+	if h.saved.Before(h.durable) {
+		if err := writeCursor(h.file, cursor{h.spool.ID(), h.durable}); err != nil {
+			return fmt.Errorf("writing the cursor: %w", err)
+		}
+		h.saved = h.durable
+	}
+	return h.spool.Free(h.saved)
+}
+
+func (h *horizon) settle(at spool.Position) error {
+	if h.durable.Before(at) {
+		h.durable = at
+	}
+	return h.save()
+}
