@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"yagura/internal/platform/auth"
+	"yagura/internal/platform/fault"
 )
 
 // settingsHouse is no house but the floor's own corner of the rail, at its foot.
@@ -76,5 +77,5 @@ func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 	for _, h := range s.rail(User(r), "") {
 		return s.Redirect(w, r, h.Items[0].Path)
 	}
-	return s.Redirect(w, r, "/signin")
+	return fault.New(fault.NotFound, "fault.no_page", "%s may open no page", User(r).ID)
 }

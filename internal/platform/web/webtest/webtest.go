@@ -26,12 +26,14 @@ type Visitor string
 
 // The visitors.
 const (
-	Guest    Visitor = ""       // nobody is signed in
-	Nobody   Visitor = "nobody" // signed in, with no permission at all
-	Reader   Visitor = "reader" // has every permission that ends in ".read"
-	Admin    Visitor = "admin"  // has every permission
-	password         = "the password of the tests"
+	Guest  Visitor = ""       // nobody is signed in
+	Nobody Visitor = "nobody" // signed in, with no permission at all
+	Reader Visitor = "reader" // has every permission that ends in ".read"
+	Admin  Visitor = "admin"  // has every permission
 )
+
+// Password is every visitor's.
+const Password = "the password of the tests"
 
 // Probe is hostile text. Put it wherever a page shows what came from outside; Pages fails where it comes out as markup.
 const Probe = `<yagura-probe onload="x">'"&javascript:alert(1)`
@@ -61,7 +63,7 @@ func (fakeAuth) User(r *http.Request) (*auth.User, error) {
 }
 
 func (fakeAuth) SignIn(w http.ResponseWriter, r *http.Request, name, given string) (*auth.User, error) {
-	if given != password {
+	if given != Password {
 		return nil, fault.New(fault.Unauthentic, "fault.signin.wrong", "wrong")
 	}
 	http.SetCookie(w, &http.Cookie{Name: "visitor", Value: name, Path: "/"})
@@ -74,7 +76,7 @@ func (fakeAuth) SignOut(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (fakeAuth) ChangePassword(ctx context.Context, r *http.Request, user *auth.User, old, new string) error {
-	if old != password {
+	if old != Password {
 		return fault.New(fault.Forbidden, "fault.password.old", "wrong")
 	}
 	return nil
