@@ -36,7 +36,8 @@ var _ sigma.Taxonomy = (*Taxonomy)(nil)
 type entry struct {
 	logsource sigma.Logsource
 	events    []sigma.Conjunction
-	fields    map[string][]string
+	fields    map[string][]string // as the data map them
+	moved     map[string][]string // where the normaliser moves Windows' fields
 	known     map[string]bool
 	prefixes  []string // known fields that ended in *
 	open      bool
@@ -77,6 +78,7 @@ func (t *Taxonomy) newEntry(d *document, s *source) entry {
 	e := entry{
 		logsource: sigma.Logsource{Product: d.Product, Category: s.Category, Service: s.Service},
 		fields:    map[string][]string{},
+		moved:     map[string][]string{},
 		known:     map[string]bool{},
 		open:      s.Open,
 		fallback:  firstSet(s.Fallback, d.Fallback, []string{""}),
@@ -267,8 +269,12 @@ func (e *entry) knows(field string) bool {
 	return slices.ContainsFunc(e.prefixes, func(p string) bool { return strings.HasPrefix(field, p) })
 }
 
-// native gives the names that a field has which nothing moved.
+// native gives the names of a field that the data do not map: where the normaliser moves it, then its own behind
+// the fallback prefixes.
 func (e *entry) native(field string) []string {
+	if names := e.moved[field]; names != nil {
+		return names
+	}
 	names := make([]string, 0, len(e.fallback))
 	for _, prefix := range e.fallback {
 		names = append(names, prefix+field)

@@ -115,18 +115,18 @@ func TestKeywordsAreSearchedEverywhereUnlessTheDataSaysWhere(t *testing.T) {
 func TestWhatIsWrongInTheDataIsRefused(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"sources: [{category: a}]":                                                "no events",
-		"sources: [{category: a, event: [{}]}]":                                   "field event not found",
-		"sources: [{category: a, events: [{x: []}]}]":                             "empty part",
-		"sources: [{category: a, events: [{}], fields: {F: ''}}]":                 "empty part",
-		"sources: [{category: a, events: [{}], known: ['a*b']}]":                  "only understood at the end",
-		"sources: [{category: a, events: [{x: {y: z}}]}]":                         "a list of values is wanted",
-		"channels: [{channel: C, move: {A: x, B: x}}]":                            "both move to x",
+		"sources: [{category: a}]":                                        "no events",
+		"sources: [{category: a, event: [{}]}]":                           "field event not found",
+		"sources: [{category: a, events: [{x: []}]}]":                     "empty part",
+		"sources: [{category: a, events: [{}], fields: {F: ''}}]":         "empty part",
+		"sources: [{category: a, events: [{}], known: ['a*b']}]":          "only understood at the end",
+		"sources: [{category: a, events: [{x: {y: z}}]}]":                 "a list of values is wanted",
+		"channels: [{channel: C, move: {A: x, B: x}}]":                    "both move to x",
 		"channels: [{channel: C, events: [{id: 1, move: {A: x, B: x}}]}]": "A and B both move to x",
-		"channels: [{channel: C, copy: {A: 'magic:x'}}]":                          "no such way",
-		"channels: [{channel: C, events: [{title: T}]}]":                          "no id",
-		"channels: [{channel: C}, {channel: [D, C]}]":                             "described twice",
-		"channels: [{events: [{id: 1}]}]":                                         "no name",
+		"channels: [{channel: C, copy: {A: 'magic:x'}}]":                  "no such way",
+		"channels: [{channel: C, events: [{title: T}]}]":                  "no id",
+		"channels: [{channel: C}, {channel: [D, C]}]":                     "described twice",
+		"channels: [{events: [{id: 1}]}]":                                 "no name",
 	} {
 		_, err := taxonomy.LoadFS(fstest.MapFS{"bad.yml": {Data: []byte(text)}})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "bad.yml") {
@@ -140,7 +140,7 @@ func TestAMovedFieldIsFoundUnderBothNames(t *testing.T) {
 	tax := small(t, `
 product: windows
 fallback: [winlog.event_data.]
-channels: [{channel: Log, move: {Image: process.executable}, events: [{id: 1, data: [Sum]}, {id: 2, data: [Other]}]}]
+channels: [{channel: Log, move: {Image: process.executable}, events: [{id: 1, data: [Image, Sum]}, {id: 2, data: [Other]}]}]
 sources: [{category: start, events: [{winlog.channel: LOG, event.code: "1"}]}]
 `)
 	ls := sigma.Logsource{Product: "windows", Category: "start"}

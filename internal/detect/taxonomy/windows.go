@@ -25,7 +25,8 @@ const (
 //	    move: {CommandLine: process.command_line}  # the value passes unchanged and the native name goes
 //	    copy: {TargetUserName: user.name}      # the native name stays and the ECS name is added; also a list,
 //	                                           # [] to add none after all, and "how:name" to derive it (How)
-//	    data: [RuleName]                       # further fields that any of its events may have
+//	    data: [RuleName]                       # fields that every event may have; a field of the channel's move and
+//	                                           # copy is known only for the events that list it
 //	    events:
 //	      - id: 1                              # or a list
 //	        provider: …                        # where ids of several providers share the channel
@@ -35,7 +36,7 @@ const (
 //	        action: process-created
 //	        outcome: success
 //	        say: [Image, CommandLine]          # what belongs in a one-line message, by native name
-//	        data: [IntegrityLevel]             # the event's further fields
+//	        data: [Image, IntegrityLevel]      # the event's fields, with those of say, move and copy
 //	        move, copy                         # added to the channel's
 //
 // In one event two native names may not move to one ECS name. In a log source of many kinds of event a
@@ -76,6 +77,8 @@ type Target struct {
 	Name   string // what the field is called in the event: its ECS name where it moves, else its native name with its prefix
 	Moved  bool
 	Copies []Copy // what is added beside it
+
+	listed bool // the data say that the event has it; else only what becomes of it where it has
 }
 
 // Copy is a field that is made of another.
@@ -231,8 +234,12 @@ func (c *Channel) build() (err error) {
 func (c *Channel) targets(r *Record) (map[string]*Target, error) {
 	copies := merged(maps.Clone(c.Copy), r.Copy)
 	all := map[string]*Target{}
-	for _, native := range slices.Concat(c.Data, r.Data, r.Say, slices.Collect(maps.Keys(copies))) {
+	for _, native := range slices.Collect(maps.Keys(copies)) {
 		all[native] = &Target{Name: eventData + native}
+	}
+	lists := slices.Concat(c.Data, r.Data, r.Say, slices.Collect(maps.Keys(r.Copy)), slices.Collect(maps.Keys(r.Move)))
+	for _, native := range lists {
+		all[native] = &Target{Name: eventData + native, listed: true}
 	}
 	from := map[string]string{}
 	for _, moves := range []map[string]string{r.Move, c.Move} { // what the event moves somewhere, the channel does not
@@ -245,8 +252,11 @@ func (c *Channel) targets(r *Record) (map[string]*Target, error) {
 				return nil, fmt.Errorf("%s and %s both move to %s", min(native, other), max(native, other), target)
 			}
 			from[target] = native
-			if t := all[native]; t == nil || !t.Moved {
-				all[native] = &Target{Name: target, Moved: true}
+			if all[native] == nil {
+				all[native] = &Target{}
+			}
+			if t := all[native]; !t.Moved {
+				t.Name, t.Moved = target, true
 			}
 		}
 	}
@@ -287,9 +297,11 @@ func (t *Taxonomy) addNatives(e *entry, own map[string]values) {
 // addNative makes one native field known, also in the spellings that rules use for names with spaces: "Threat
 // Name" is ThreatName and Threat_Name to them.
 func (e *entry) addNative(native string, target *Target, mapped bool) {
-	e.known[native] = true
+	if target.listed {
+		e.known[native] = true
+	}
 	if target.Moved && !mapped {
-		e.fields[native] = moved(e.fields[native], native, target.Name)
+		e.moved[native] = moved(e.moved[native], native, target.Name)
 	}
 	if !strings.Contains(native, " ") {
 		return
