@@ -2,6 +2,7 @@ package sigma_test
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"encoding/json"
 	"os"
@@ -200,4 +201,62 @@ func BenchmarkCompile(b *testing.B) {
 	b.ReportMetric(heap()-parsed, "MB-matcher")
 	runtime.KeepAlive(rules)
 	runtime.KeepAlive(m)
+}
+
+// Each regression case of SigmaHQ is found by its own rule, log sources aside.
+func TestCorpusRegression(t *testing.T) {
+	t.Parallel()
+	rules, filters, _ := corpusRules(t, ruleFolders...)
+	m, _ := sigma.Compile(rules, filters, sigma.Options{NoRouting: true})
+	s := m.NewScratch()
+	paths, err := filepath.Glob(filepath.Join(os.Getenv("YAGURA_CORPUS"), "sigma-regression", "*.json"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no regression cases: %v", err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoder := json.NewDecoder(bytes.NewReader(data))
+		found := false
+		for !found && decoder.More() {
+			var record map[string]map[string]any
+			if err := decoder.Decode(&record); err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			for _, r := range m.Match(windowsEvent(record["Event"]), s) {
+				found = found || r.ID == strings.TrimSuffix(filepath.Base(path), ".json")
+			}
+		}
+		if !found {
+			t.Errorf("%s is not found by its rule", filepath.Base(path))
+		}
+	}
+	t.Logf("%d cases", len(paths))
+}
+
+// windowsEvent gives a record of the Windows event log Sigma's names.
+func windowsEvent(record map[string]any) sigma.Fields {
+	system, _ := record["System"].(map[string]any)
+	var ev sigma.Fields
+	for name, v := range system {
+		if provider, ok := v.(map[string]any); ok && name == "Provider" {
+			ev = flatten(ev, "Provider", provider["#attributes"])
+		} else {
+			ev = flatten(ev, name, v)
+		}
+	}
+	for i := range ev {
+		ev[i].Name = strings.ReplaceAll(ev[i].Name, "Provider.", "Provider_")
+	}
+	if data, ok := record["EventData"].(map[string]any); ok {
+		ev = flatten(ev, "", data)
+	}
+	if data, ok := record["UserData"].(map[string]any); ok {
+		for _, element := range data { // one, named after the kind of data
+			ev = flatten(ev, "", element)
+		}
+	}
+	return ev
 }

@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -26,7 +27,7 @@ type detection struct {
 }
 
 func (d *detection) warn(line int, format string, args ...any) {
-	d.warnings = append(d.warnings, errAt(line, format, args...).(*lineError)) //nolint:errorlint,forcetypeassert // made there
+	d.warnings = append(d.warnings, errAt(line, format, args...))
 }
 
 // parseDetection reads a detection: search identifiers and conditions. The keys in reserved are not
@@ -49,7 +50,7 @@ func parseDetection(doc *document, node *yaml.Node, reserved ...string) (*detect
 		case e.key == "timeframe":
 			d.warn(e.line, "timeframe belongs to the aggregation syntax that Sigma 2 removed; it has no effect")
 			continue
-		case contains(reserved, e.key):
+		case slices.Contains(reserved, e.key):
 			continue
 		}
 		if len(searches) == maxSearches {
@@ -79,15 +80,6 @@ func parseDetection(doc *document, node *yaml.Node, reserved ...string) (*detect
 		}
 	}
 	return d, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 // conditions returns the condition's strings: one, or a list of which any may hold.

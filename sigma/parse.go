@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -85,11 +86,11 @@ func (p *fileParser) applyAction(root *yaml.Node) (*yaml.Node, error) {
 		root = merge(p.global, root)
 	case "global":
 		p.global = merge(p.global, &rest)
-		return nil, nil //nolint:nilnil // a global document is no rule
+		return nil, nil
 	case "reset":
 		p.global = nil
 		if len(rest.Content) == 0 {
-			return nil, nil //nolint:nilnil // likewise
+			return nil, nil
 		}
 		root = &rest
 	case "repeat":
@@ -123,7 +124,7 @@ func (d *documentParser) problem(kind ProblemKind, line int, reason string) {
 }
 
 func (d *documentParser) warn(line int, format string, args ...any) {
-	d.problem(ProblemWarning, line, errAt(line, format, args...).Error())
+	d.problem(ProblemWarning, line, fmt.Sprintf(format, args...))
 }
 
 // read tells what kind of document it is and reads it.

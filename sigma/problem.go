@@ -68,6 +68,6 @@ type lineError struct {
 
 func (e *lineError) Error() string { return e.reason }
 
-func errAt(line int, format string, args ...any) error {
+func errAt(line int, format string, args ...any) *lineError {
 	return &lineError{line: line, reason: fmt.Sprintf(format, args...)}
 }

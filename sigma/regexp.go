@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
@@ -34,7 +35,7 @@ func compileRegexp(expr string, flags modifierSet) (*regexp.Regexp, error) {
 	re, err := regexp.Compile(translated)
 	if err != nil {
 		reason := err.Error()
-		if e, ok := err.(*syntax.Error); ok { //nolint:errorlint // regexp returns it unwrapped
+		if e := (*syntax.Error)(nil); errors.As(err, &e) {
 			reason = e.Code.String() + ": " + e.Expr
 		}
 		return nil, fmt.Errorf("regular expression %q: %s", shorten(expr), reason)
