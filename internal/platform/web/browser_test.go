@@ -1,14 +1,199 @@
 package web_test
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"yagura/internal/platform/web/webtest"
 )
+
+type step = chromedp.Action[chromedp.Void]
+
+// openSpecimen serves the specimen and opens a browser.
+func openSpecimen(t *testing.T) (ctx context.Context, address string) {
+	t.Helper()
+	ctx = webtest.Browser(t)
+	server := httptest.NewServer(newSite(t).Handler())
+	t.Cleanup(server.Close)
+	return ctx, server.URL
+}
+
+// do runs steps, or ends the test.
+func do(t *testing.T, ctx context.Context, steps ...step) {
+	t.Helper()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask evaluates an expression in the page.
+func ask[T any](t *testing.T, ctx context.Context, expression string) T {
+	t.Helper()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	return value
+}
+
+// until waits for an expression to become true. It asks from outside: the content policy lets no page evaluate text.
+func until(t *testing.T, ctx context.Context, expression string) {
+	t.Helper()
+	for range 400 {
+		if ask[bool](t, ctx, "!!("+expression+")") {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Fatalf("waited in vain for %s", expression)
+}
+
+// watch collects what the content policy blocks and what scripts throw.
+const watch = `window.troubles = [];
+addEventListener("securitypolicyviolation", e => troubles.push(e.violatedDirective + " " + e.blockedURI + " " + e.sourceFile));
+addEventListener("error", e => troubles.push(e.message)); true`
+
+func TestWorkingByKeyboard(t *testing.T) {
+	t.Parallel()
+	ctx, address := openSpecimen(t)
+	press := func(keys string) { t.Helper(); do(t, ctx, chromedp.KeyEvent(keys)) }
+	see := func(expression string) { t.Helper(); until(t, ctx, expression) }
+
+	// Signing in leads to where one wanted to go.
+	do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/specimen?a=b"))
+	see(`document.activeElement.name === "name"`)
+	press("admin\t" + webtest.Password + "\r")
+	see(`document.readyState === "complete" && location.pathname + location.search === "/specimen?a=b" && !!document.querySelector("#rail")`)
+
+	// The language changes in place and stays.
+	do(t, ctx, chromedp.Click(chromedp.CSS(".languages summary")), chromedp.Click(chromedp.CSS(".languages button[lang=ja]")))
+	see(`document.readyState === "complete" && document.documentElement.lang === "ja" && location.search === "?a=b"`)
+	ask[bool](t, ctx, watch)
+
+	// The search box by both its keys; in it, letters are letters.
+	do(t, ctx, chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	see(`document.activeElement.id === "q"`)
+	press("jx")
+	see(`document.activeElement.value === "jx" && !document.querySelector(".cursor")`)
+	ask[bool](t, ctx, `document.activeElement.blur(), true`)
+	press("/")
+	see(`document.activeElement.id === "q"`)
+	ask[bool](t, ctx, `document.activeElement.blur(), true`)
+
+	// The list: down, down, up; the focus goes along.
+	press("jjjk")
+	see(`document.querySelector(".cursor").id === "r-1" && document.activeElement.closest("tr").id === "r-1"`)
+	press("x")
+	see(`document.querySelector("#r-1 input").checked && document.querySelector("[data-bulk]").matches(".shown")`)
+	press("x")
+	see(`!document.querySelector("#r-1 input").checked && !document.querySelector("[data-bulk]").matches(".shown")`)
+
+	// Enter opens the row beside the list, and the address says so; j opens the next; Esc closes and gives the focus back.
+	press("\r")
+	see(`location.hash === "#r-1" && document.querySelector("#panel h1")?.textContent.includes("Mass download") && !document.querySelector("#panel .columns")`)
+	press("j")
+	see(`location.hash === "#r-2" && document.querySelector("#panel h1")?.textContent.includes("監査ログの消去")`)
+	do(t, ctx, chromedp.Reload())
+	see(`document.readyState === "complete" && document.querySelector("#panel h1")?.textContent.includes("監査ログの消去")`)
+	ask[bool](t, ctx, watch)
+	press(kb.Escape)
+	see(`location.hash === "" && document.querySelector("#side").hidden && document.activeElement.closest("tr").id === "r-2"`)
+
+	// A value's menu: arrows move in it, Esc closes it.
+	do(t, ctx, chromedp.Click(chromedp.CSS("#r-3 button.value")))
+	see(`document.activeElement.getAttribute("role") === "menuitem" && document.activeElement.getAttribute("href") === "/search?q=host.name%3A%3D%22pc-0415%22"`)
+	press(kb.ArrowDown)
+	see(`document.activeElement === document.querySelectorAll(".value-menu [role=menuitem]")[1]`)
+	press(kb.Escape)
+	see(`!document.querySelector(".value-menu") && document.activeElement.matches("#r-3 button.value")`)
+
+	// A dangerous form asks first, and for a word; saying no does nothing.
+	ask[bool](t, ctx, `document.querySelector("#r-3 input").click(), true`)
+	do(t, ctx, chromedp.Click(chromedp.CSS("[data-bulk] .danger")))
+	see(`document.querySelector("dialog[open] .danger").disabled && document.activeElement.matches("dialog input")`)
+	press(kb.Escape)
+	see(`!document.querySelector("dialog")`)
+	do(t, ctx, chromedp.Click(chromedp.CSS("[data-bulk] .danger")))
+	see(`document.activeElement.matches("dialog input")`)
+	press("close")
+	see(`!document.querySelector("dialog[open] .danger").disabled`)
+	if troubles := ask[[]string](t, ctx, `troubles`); len(troubles) > 0 {
+		t.Errorf("the page had troubles: %q", troubles)
+	}
+	do(t, ctx, chromedp.Click(chromedp.CSS("dialog .danger")))
+	see(`document.readyState === "complete" && document.querySelector(".flash")?.textContent.includes("変更しました。")`)
+}
+
+func TestFiltersJoinTheSearch(t *testing.T) {
+	t.Parallel()
+	ctx, address := openSpecimen(t)
+	do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/signin"), webtest.SetCookie("visitor", "admin"))
+	for query, want := range map[string]string{
+		"":                         `host.name:="pc-0412"`,
+		"*":                        `host.name:="pc-0412"`,
+		"powershell":               `powershell host.name:="pc-0412"`,
+		"a or b":                   `(a or b) host.name:="pc-0412"`,
+		"a | stats count() by (x)": `a host.name:="pc-0412" | stats count() by (x)`,
+		`"a | b" | limit 3`:        `"a | b" host.name:="pc-0412" | limit 3`,
+		"* | limit 3":              `host.name:="pc-0412" | limit 3`,
+	} {
+		do(t, ctx, chromedp.Navigate(address+"/search?since=7d&q="+url.QueryEscape(query)), chromedp.Click(chromedp.CSS("#r-0 button.value")))
+		until(t, ctx, `!!document.querySelector(".value-menu")`)
+		links := ask[[]string](t, ctx, `[...document.querySelectorAll(".value-menu a")].map(a => new URL(a.href).searchParams.get("q"))`)
+		if len(links) != 4 || links[1] != want || links[2] != strings.Replace(want, "host.name", "!host.name", 1) {
+			t.Errorf("%q: %q, want %q", query, links, want)
+		}
+		if since := ask[string](t, ctx, `new URL(document.querySelectorAll(".value-menu a")[1].href).searchParams.get("since")`); since != "7d" {
+			t.Errorf("%q: the range became %q", query, since)
+		}
+	}
+}
+
+// contrasts lists texts that are harder to read than WCAG 2.2 AA allows (1.4.3): 4.5 to 1, 3 to 1 for large ones.
+const contrasts = `(() => {
+	const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+	const rgba = colour => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+	const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+	const ground = el => { for (; el; el = el.parentElement) { const c = rgba(getComputedStyle(el).backgroundColor); if (c[3] > 250) return c; } return [255, 255, 255, 255]; };
+	const bad = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (let n; n = walk.nextNode();) {
+		const el = n.parentElement;
+		if (!n.data.trim() || !el.offsetParent || el.closest(".visually-hidden, .skip, template, option")) continue;
+		const style = getComputedStyle(el), size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
+		const [a, b] = [light(rgba(style.color)), light(ground(el))].sort((x, y) => y - x), ratio = (a + .05) / (b + .05);
+		if (ratio < (large ? 3 : 4.5)) bad.add(ratio.toFixed(2) + " " + el.className + " " + n.data.trim().slice(0, 30));
+	}
+	return [...bad];
+})()`
+
+// TestPagesCanBeRead looks at contrast in both themes, and for a page that is wider than a small screen.
+func TestPagesCanBeRead(t *testing.T) {
+	t.Parallel()
+	ctx, address := openSpecimen(t)
+	do(t, ctx, chromedp.Navigate(address+"/signin"))
+	for _, theme := range []string{"light", "dark"} {
+		for _, width := range []int64{1280, 390} {
+			for _, path := range []string{"/signin", "/specimen", "/specimen/0", "/specimen/2", "/nothing"} {
+				visitor := map[bool]string{true: "", false: "admin"}[path == "/signin"]
+				do(t, ctx, chromedp.EmulateViewport(width, 844), webtest.SetCookie("visitor", visitor), webtest.SetCookie("yagura_theme", theme), chromedp.Navigate(address+path))
+				for _, text := range ask[[]string](t, ctx, contrasts) {
+					t.Errorf("%s, %s: contrast %s", path, theme, text)
+				}
+				if wide := ask[int64](t, ctx, `document.documentElement.scrollWidth`); wide > width {
+					t.Errorf("%s is %d wide on a screen of %d", path, wide, width)
+				}
+			}
+		}
+	}
+}
 
 // TestPictures keeps pictures of the specimen for people to look at; it does nothing without YAGURA_SCREENSHOTS.
 func TestPictures(t *testing.T) {
@@ -18,7 +203,6 @@ func TestPictures(t *testing.T) {
 	ctx := webtest.Browser(t)
 	server := httptest.NewServer(site.Handler())
 	t.Cleanup(server.Close)
-	type step = chromedp.Action[chromedp.Void]
 	for _, look := range []struct {
 		name    string
 		visitor webtest.Visitor
