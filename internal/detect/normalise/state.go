@@ -31,7 +31,7 @@ const maxNested = 3
 // newState compiles the shapes of known services. It fails only if the data in this package is wrong.
 func newState() (state, error) {
 	s, err := loadShapes()
-	return state{shapes: s}, err
+	return state{shapes: s, path: make([]byte, 0, 1024), buf: make([]byte, 0, 1024)}, err
 }
 
 // begin prepares for the next item.

@@ -332,18 +332,17 @@ func isTagText(s string) bool { return !strings.ContainsAny(s, "\"'<>=,;{}|") }
 
 // setProgram sets the program and its pid. RFC 3164 tags may hold a path or the PAM module that speaks.
 func setProgram(ev *event.Event, program, pid string) {
-	if program = strings.TrimSpace(program); program == "" {
-		return
+	if program = strings.TrimSpace(program); program != "" {
+		ev.Add(event.LogSyslogProgram, program)
+		name := program
+		if i := strings.IndexByte(name, '('); i > 0 {
+			name = name[:i]
+		}
+		if strings.HasPrefix(name, "/") {
+			name = base(name)
+		}
+		ev.Add(event.ProcessName, name)
 	}
-	ev.Add(event.LogSyslogProgram, program)
-	name := program
-	if i := strings.IndexByte(name, '('); i > 0 {
-		name = name[:i]
-	}
-	if strings.HasPrefix(name, "/") {
-		name = base(name)
-	}
-	ev.Add(event.ProcessName, name)
 	switch {
 	case isDigits(pid) && len(pid) < 12:
 		ev.AddKind(event.ProcessPID, pid, event.Number)
