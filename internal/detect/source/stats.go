@@ -78,7 +78,7 @@ type Figures struct {
 	LastSeen time.Time // zero: never
 	Newest   time.Time
 	Delay    time.Duration
-	Rate     float64   // events a second, over the last full minute
+	Rate     float64   // events a second, over the last minute
 	Hour     []int64   // events in each of the last 60 minutes, the latest last
 	Refusals []Refusal // the newest first
 	Senders  []Sender  // the busiest first
@@ -254,7 +254,7 @@ func (c *counters) figures(k key, now time.Time) Figures {
 		Source: k.source, Input: k.input,
 		Events: c.Events, Bytes: c.Bytes, Refused: c.Refused, Dropped: c.Dropped, Unread: c.Unread,
 		LastSeen: c.LastSeen, Newest: c.Newest, Delay: c.Delay,
-		Rate:     float64(c.ago(1).Events) / 60,
+		Rate:     c.rate(now),
 		Refusals: slices.Clone(c.Refusals),
 	}
 	slices.Reverse(f.Refusals)
@@ -269,6 +269,12 @@ func (c *counters) figures(k key, now time.Time) Figures {
 	})
 	f.State = c.state(now)
 	return f
+}
+
+// rate is events a second over the last sixty seconds: this minute, and as much of the one before as is missing.
+func (c *counters) rate(now time.Time) float64 {
+	missing := 1 - float64(now.Unix()%60)/60
+	return (float64(c.ago(0).Events) + missing*float64(c.ago(1).Events)) / 60
 }
 
 // ago returns the minute that was n minutes before the latest.

@@ -140,7 +140,7 @@ func TestStats(t *testing.T) {
 	s.Processed("fw", "syslog", 150, 1100, 0, "", now.Add(-2*time.Second))
 
 	f := s.All()[0]
-	if f.Events != 150 || f.Bytes != 1100 || f.Rate != 2.5 || f.Hour[58] != 150 || f.Hour[59] != 0 || f.State != source.Alive || f.Delay != 2*time.Second {
+	if f.Events != 150 || f.Bytes != 1100 || f.Rate != 1.25 || f.Hour[58] != 150 || f.Hour[59] != 0 || f.State != source.Alive || f.Delay != 2*time.Second {
 		t.Errorf("%+v", f)
 	}
 	if diff := cmp.Diff([]source.Sender{

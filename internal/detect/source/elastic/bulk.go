@@ -211,6 +211,7 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, caller gate.Calle
 	}
 	body, err := h.gate.Read(w, r)
 	if err != nil {
+		abortIfDropped(r, err)
 		h.refuseBody(w, caller, err)
 		return
 	}
@@ -222,12 +223,23 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, caller gate.Calle
 		return
 	}
 	if err := h.accept(r, caller, q.groups); err != nil {
+		abortIfDropped(r, err)
 		writeError(w, gate.Status(w, err), errorType(err), err.Error())
 		return
 	}
 	h.count(caller, q.ops)
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(q.appendReply(nil, newFilter(r.URL.Query().Get("filter_path")), time.Since(began)))
+}
+
+// abortIfDropped breaks the connection, without an answer, where err will pass and the sender would not try again:
+// rsyslog's omelasticsearch, the one without a User-Agent, gives up the events of a request that is answered with an
+// error, whatever its status, and loses some even where items fail one by one. After a connection that breaks it waits
+// and sends all of it again.
+func abortIfDropped(r *http.Request, err error) {
+	if r.UserAgent() == "" && gate.Temporary(err) {
+		panic(http.ErrAbortHandler) // net/http closes the connection and logs nothing
+	}
 }
 
 // shownReasons is how many refusals of one request are counted each with its own reason.

@@ -26,6 +26,7 @@ const bearer = "Bearer " + gatetest.Token
 func send(h http.Handler, method, path, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Header.Set("Authorization", bearer)
+	r.Header.Set("User-Agent", "shipper/1.0")
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
@@ -215,6 +216,20 @@ func TestBulkWhenTheSpoolIsFull(t *testing.T) {
 			t.Errorf("%v: %d, headers %v, %s", tc.err, w.Code, w.Header(), w.Body)
 		}
 	}
+}
+
+// rsyslog's omelasticsearch, which sends no User-Agent, would drop what is refused: it must not get an answer at all.
+func TestFullSpoolWithoutAnswer(t *testing.T) {
+	t.Parallel()
+	g, sink, _ := gatetest.New(gate.Options{})
+	sink.Full(true)
+	defer func() {
+		if got := recover(); got != http.ErrAbortHandler {
+			t.Errorf("the request ended with %v", got)
+		}
+	}()
+	w := send(elastic.New(g), "POST", "/_bulk", "{\"index\":{\"_index\":\"a\"}}\n{\"n\":1}\n", "User-Agent", "")
+	t.Errorf("answered: %d %s", w.Code, w.Body)
 }
 
 // A request of more than one part that meets a full spool in the middle says so item by item.

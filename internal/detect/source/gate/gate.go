@@ -223,7 +223,7 @@ func (g *Gate) deliver(ctx context.Context, b *intake.Batch, patient bool) error
 		return err
 	}
 	deadline := time.Now().Add(g.opt.Patience)
-	for wait := 20 * time.Millisecond; temporary(err) && time.Now().Add(wait).Before(deadline); wait = min(2*wait, time.Second) {
+	for wait := 20 * time.Millisecond; Temporary(err) && time.Now().Add(wait).Before(deadline); wait = min(2*wait, time.Second) {
 		select {
 		case <-ctx.Done():
 			return err
@@ -234,7 +234,8 @@ func (g *Gate) deliver(ctx context.Context, b *intake.Batch, patient bool) error
 	return err
 }
 
-func temporary(err error) bool {
+// Temporary reports whether err will pass by itself or with somebody's help: the same request may go in later.
+func Temporary(err error) bool {
 	return fault.Is(err, fault.Busy) || fault.Is(err, fault.Unavailable)
 }
 
