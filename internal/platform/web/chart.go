@@ -94,7 +94,10 @@ func (c components) sparkline(values []int64) template.HTML {
 	for _, v := range values {
 		top = max(top, v)
 	}
-	step := width / float64(len(values))
+	step, gap := width/float64(len(values)), 1.0
+	if step < 3 {
+		gap = 0.25 // many bars stand close, or they would be hairs
+	}
 	var bars strings.Builder
 	for i, v := range values {
 		if v <= 0 {
@@ -102,7 +105,7 @@ func (c components) sparkline(values []int64) template.HTML {
 		}
 		tall := math.Max(1, float64(v)/float64(top)*(height-1))
 		fmt.Fprintf(&bars, `<rect x="%s" y="%s" width="%s" height="%s"/>`,
-			short(float64(i)*step), short(height-tall), short(math.Max(step-1, 0.8)), short(tall))
+			short(float64(i)*step), short(height-tall), short(math.Max(step-gap, 0.5)), short(tall))
 	}
 	words := c.printer.T("chart.spark", values[len(values)-1], top)
 	return markup(`<svg class="spark" viewBox="0 0 96 20" width="96" height="20" role="img" aria-label="%s"><title>%s</title>%s<path class="axis" d="M0 19.75H96"/></svg>`,

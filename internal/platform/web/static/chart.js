@@ -27,6 +27,8 @@
     probe.remove();
     return colour;
   }
+  // Groups that are no severities take these in turn; the sixth, grey, suits the rest of them.
+  const groups = ["--chart", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6"];
   const colours = { critical: "--critical", high: "--high", medium: "--medium", low: "--low", informational: "--info" };
 
   // clock writes a moment in the reader's zone as short as the width of the range allows.
@@ -51,10 +53,17 @@
     h.series.forEach((s, n) => sums.push(xs.map((_, i) => (s.counts[i] || 0) + (n ? sums[n - 1][i] : 0))));
     const order = h.series.map((_, n) => n).reverse();
     const end = h.start + steps * h.step, full = clock(h.zone, 0), short = clock(h.zone, end - h.start);
+    const colour = n => token(colours[h.series[n].level] || groups[n % groups.length]);
     const number = new Intl.NumberFormat("en");
     const tip = document.createElement("div");
     tip.className = "chart-tip";
     tip.hidden = true;
+    const row = (s, i) => {
+      const line = document.createElement("span"), key = document.createElement("i");
+      key.style.background = colour(h.series.indexOf(s));
+      line.append(key, s.label + " " + number.format(s.counts[i] || 0));
+      return line;
+    };
     box.replaceChildren();
     box.append(tip);
     const plot = new window.uPlot({
@@ -68,7 +77,7 @@
         { stroke: token("--ink-3"), grid: { stroke: token("--line"), width: 1 }, ticks: { show: false }, size: 44, gap: 4, font: "11px system-ui", space: 32,
           values: (u, vs) => vs.map(v => v % 1 ? "" : v >= 1e6 ? v / 1e6 + "M" : v >= 1e4 ? v / 1e3 + "k" : number.format(v)) },
       ],
-      series: [{}, ...order.map(n => ({ fill: token(colours[h.series[n].level] || "--chart"), width: 0, points: { show: false },
+      series: [{}, ...order.map(n => ({ fill: colour(n), width: 0, points: { show: false },
         paths: window.uPlot.paths.bars({ size: [0.86, 60], align: 1 }) }))],
       hooks: {
         setCursor: [u => {
@@ -76,7 +85,7 @@
           tip.hidden = i == null || u.cursor.left < 0;
           if (tip.hidden) return;
           tip.replaceChildren(Object.assign(document.createElement("b"), { textContent: full(xs[i]) }),
-            ...h.series.filter(s => s.counts[i] || h.series.length === 1).map(s => Object.assign(document.createElement("span"), { textContent: s.label + " " + number.format(s.counts[i] || 0) })));
+            ...h.series.filter(s => s.counts[i] || h.series.length === 1).map(s => row(s, i)));
           tip.style.left = Math.min(Math.max(0, u.cursor.left + 56), box.clientWidth - tip.offsetWidth) + "px";
         }],
         setSelect: [u => {
