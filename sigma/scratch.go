@@ -2,8 +2,11 @@ package sigma
 
 import "math"
 
-// maxKeptBuffer bounds what a Scratch keeps of the memory that a large event made it take.
-const maxKeptBuffer = 1 << 20
+// What a Scratch keeps of the memory that a large event made it take.
+const (
+	maxKeptBuffer = 1 << 20 // bytes of folded text
+	maxKeptValues = 1 << 14
+)
 
 // Scratch is the working memory of one goroutine. It may be used with any Matcher, and remembers most when
 // it is used with one. The zero Scratch is ready to use.
@@ -75,6 +78,9 @@ func (s *Scratch) begin(m *Matcher, ev Event) {
 	s.gen++
 	if cap(s.folded) > maxKeptBuffer {
 		s.folded = nil
+	}
+	if cap(s.values) > maxKeptValues {
+		s.values, s.refs = nil, nil
 	}
 	s.folded, s.refs = s.folded[:0], s.refs[:0]
 	s.candidates, s.matched = s.candidates[:0], s.matched[:0]
