@@ -287,13 +287,13 @@ func (n *Normaliser) remember(native, value string) {
 // finish adds what follows from all that was found: derived fields, ECS' categories, the message.
 func (n *Normaliser) finish(ev *event.Event) {
 	w := &n.win
+	if w.data == 0 {
+		n.messageData(ev)
+	}
 	if w.timeRank < 4 {
 		if t, ok := parseTime(ev.Get(event.WinlogEventData + "UtcTime")); ok { // Sysmon's own, always in UTC
 			n.betterTime(t, 4, ev)
 		}
-	}
-	if w.data == 0 {
-		n.messageData(ev)
 	}
 	for i := range w.pending {
 		n.derive(&w.pending[i], ev)
@@ -360,7 +360,10 @@ func (n *Normaliser) say(ev *event.Event) {
 		n.buf = append(append(append(n.buf, ev.Get(event.WinlogProvider)...), ' '), w.id...)
 	}
 	separator := ": "
-	for _, value := range w.said {
+	for i, value := range w.said {
+		if value == "" && i < len(w.record.Say) && strings.Contains(w.record.Say[i], ".") {
+			value = ev.Get(w.record.Say[i]) // a derived field
+		}
 		if value = strings.TrimSpace(value); value == "" {
 			continue
 		}

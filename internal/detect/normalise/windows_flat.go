@@ -87,22 +87,36 @@ func (n *Normaliser) flatWindows(v *fastjson.Value, ev *event.Event) bool {
 		return false
 	}
 	n.start(channel, provider, id, ev)
-	dotted := v.Get("winlog.event_id") != nil
-	contained := firstMember(v, "EventData", "UserData", "event_data") != nil && !isScalarField(v)
+	contained := firstMember(v, "EventData", "UserData", "event_data", "winlog.event_id") != nil && !isScalarField(v)
+	headerPID := pidOfHeader(v)
 	v.GetObject().Visit(func(key []byte, child *fastjson.Value) {
-		n.flatMember(alias(key), child, contained || dotted, ev)
+		if name := alias(key); name == headerPID {
+			value, kind := n.scalarText(child, ev)
+			n.head(slotPID, value, kind, ev)
+		} else {
+			n.flatMember(name, child, contained, ev)
+		}
 	})
 	n.finish(ev)
 	return true
 }
 
+// pidOfHeader returns the name under which the header has the process that wrote the event, where that is a name which
+// event data have as well: Fluent Bit's and Get-WinEvent's, known by the thread beside it.
+func pidOfHeader(v *fastjson.Value) string {
+	switch {
+	case v.Get("LogName") != nil && v.Get("ThreadId") != nil:
+		return "ProcessId"
+	case v.Get("ThreadID") != nil && v.Get("EventRecordID") != nil && v.Get("ExecutionProcessID") == nil:
+		return "ProcessID"
+	}
+	return ""
+}
+
 // isScalarField reports whether what is called UserData is a field of that name (PowerShell has one) and no container.
 func isScalarField(v *fastjson.Value) bool {
-	if v.Get("EventData") != nil || v.Get("event_data") != nil {
-		return false
-	}
 	u := v.Get("UserData")
-	return u.Type() != fastjson.TypeObject
+	return u != nil && u.Type() != fastjson.TypeObject && firstMember(v, "EventData", "event_data", "winlog.event_id") == nil
 }
 
 func firstText(v *fastjson.Value, names ...string) string {
@@ -133,6 +147,9 @@ func (n *Normaliser) flatMember(name string, v *fastjson.Value, contained bool, 
 		}
 	case "@timestamp":
 		n.winTime("event.created", text(v), event.String, 2, ev)
+		return
+	case "keywords", "Keywords":
+		n.winlogKeywords(v, ev)
 		return
 	case "EventTime", "TimeCreated", "Date and Time", "TimeGenerated", "system_time":
 		value, kind := n.scalarText(v, ev)
@@ -185,8 +202,6 @@ func flatSlot(name string) slot {
 		return slotTask
 	case "OpcodeValue", "Opcode", "opcode":
 		return slotOpcode
-	case "Keywords", "keywords":
-		return slotKeywords
 	case "RecordNumber", "EventRecordID", "RecordId", "record_id", "winlog.record_id":
 		return slotRecord
 	case "ActivityID", "ActivityId":
@@ -258,20 +273,24 @@ func (n *Normaliser) collector(name string, v *fastjson.Value, ev *event.Event) 
 	})
 }
 
-// inserts reads values that have lost their names: they are called Data, as those are that never had one.
+// inserts reads values that have lost their names: they take those that the event's schema has in that place. Where it
+// is not known they are called Data, as those are that never had a name.
 func (n *Normaliser) inserts(name string, v *fastjson.Value, ev *event.Event) {
-	for _, item := range v.GetArray() {
+	for i, item := range v.GetArray() {
 		if item.Type() == fastjson.TypeObject { // Get-WinEvent: {"Value": …}
 			if inner := item.Get("Value"); inner != nil && item.GetObject().Len() == 1 {
 				item = inner
 			}
 		}
-		if t := item.Type(); t == fastjson.TypeObject || t == fastjson.TypeArray {
-			n.flatten(name, item, ev)
-			continue
-		}
 		value, kind := n.scalarText(item, ev)
-		ev.AddKind(event.WinlogEventData+"Data", value, kind)
+		switch t := item.Type(); {
+		case t == fastjson.TypeObject || t == fastjson.TypeArray:
+			n.flatten(name, item, ev)
+		case i < len(n.win.record.Inserts):
+			n.datum(event.WinlogEventData, n.win.record.Inserts[i], value, kind, ev)
+		default:
+			ev.AddKind(event.WinlogEventData+"Data", value, kind)
+		}
 	}
 }
 

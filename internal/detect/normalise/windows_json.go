@@ -281,6 +281,8 @@ func (n *Normaliser) eventData(prefix string, v *fastjson.Value, ev *event.Event
 			switch name := alias(key); name {
 			case "Data":
 				n.dataElements(prefix, child, ev)
+			case "data":
+				n.dataPairs(prefix, child, ev)
 			case "#attributes", "$", "EventData_attributes":
 				n.attributes(prefix, child, ev)
 			case "@xmlns", "xmlns", "-xmlns":
@@ -330,6 +332,27 @@ func (n *Normaliser) attributes(prefix string, v *fastjson.Value, ev *event.Even
 			n.member(prefix, name, child, ev)
 		}
 	})
+}
+
+// dataPairs reads [{"name": value}, …], as OpenTelemetry's receiver writes event data.
+func (n *Normaliser) dataPairs(prefix string, v *fastjson.Value, ev *event.Event) {
+	if v.Type() != fastjson.TypeArray {
+		n.member(prefix, "data", v, ev)
+		return
+	}
+	for _, item := range v.GetArray() {
+		if item.Type() != fastjson.TypeObject {
+			n.member(prefix, "data", item, ev)
+			continue
+		}
+		item.GetObject().Visit(func(key []byte, child *fastjson.Value) {
+			name := alias(key)
+			if name == "" {
+				name = "Data"
+			}
+			n.member(prefix, name, child, ev)
+		})
+	}
 }
 
 // dataElements reads what stands for the Data elements: {"@Name": n, "#text": v} or the like, or plain values, which have

@@ -35,7 +35,8 @@ const (
 //	        type: start
 //	        action: process-created
 //	        outcome: success
-//	        say: [Image, CommandLine]          # what belongs in a one-line message, by native name
+//	        say: [Image, CommandLine]          # what belongs in a one-line message, by native name or derived one
+//	        inserts: [SubjectUserSid, …]       # the fields' order in the event, for collectors that lose their names
 //	        data: [Image, IntegrityLevel]      # the event's fields, with those of say, move and copy
 //	        move, copy                         # added to the channel's
 //
@@ -65,6 +66,7 @@ type Record struct {
 	Action   string            `yaml:"action"`
 	Outcome  string            `yaml:"outcome"`
 	Say      []string          `yaml:"say"`
+	Inserts  []string          `yaml:"inserts"`
 	Data     []string          `yaml:"data"`
 	Move     map[string]string `yaml:"move"`
 	Copy     map[string]values `yaml:"copy"`
@@ -237,7 +239,7 @@ func (c *Channel) targets(r *Record) (map[string]*Target, error) {
 	for _, native := range slices.Collect(maps.Keys(copies)) {
 		all[native] = &Target{Name: eventData + native}
 	}
-	lists := slices.Concat(c.Data, r.Data, r.Say, slices.Collect(maps.Keys(r.Copy)), slices.Collect(maps.Keys(r.Move)))
+	lists := slices.Concat(c.Data, r.Data, r.Say, r.Inserts, slices.Collect(maps.Keys(r.Copy)), slices.Collect(maps.Keys(r.Move)))
 	for _, native := range lists {
 		all[native] = &Target{Name: eventData + native, listed: true}
 	}
