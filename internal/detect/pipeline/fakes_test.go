@@ -164,7 +164,7 @@ func (nameNormaliser) Normalise(b *intake.Batch, it *intake.Item, ev *event.Even
 	return nil
 }
 
-func newNameNormaliser() (pipeline.Normaliser, error) { return nameNormaliser{}, nil }
+func newNameNormaliser() pipeline.Normaliser { return nameNormaliser{} }
 
 // alarmRules matches every event whose name has "alarm" in it.
 func alarmRules(t testing.TB) *sigma.Matcher {
@@ -230,9 +230,7 @@ func (r *rig) open(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.Start(); err != nil {
-		t.Fatal(err)
-	}
+	p.Start()
 	r.Pipeline, r.spool = p, s
 	t.Cleanup(func() {
 		_ = s.Close()

@@ -17,18 +17,26 @@ import (
 	"testing"
 	"time"
 
+	"yagura/internal/detect/alert"
+	"yagura/internal/detect/intake"
+	"yagura/internal/detect/normalise"
 	"yagura/internal/detect/pipeline"
+	"yagura/internal/detect/taxonomy"
 	"yagura/internal/event"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/logstore"
 	"yagura/internal/platform/spool"
 	"yagura/sigma"
 )
 
-// victimDir tells the test binary to be the process that TestKill kills: it works in that folder.
-const victimDir = "YAGURA_TEST_VICTIM"
+// victimMode tells the test binary to be the process that TestKill kills: "fake" or "real" for the stores behind the
+// pipeline, a colon, and the folder in which it works.
+const victimMode = "YAGURA_TEST_VICTIM"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(victimDir); dir != "" {
-		if err := victim(dir); err != nil {
+	if mode := os.Getenv(victimMode); mode != "" {
+		kind, dir, _ := strings.Cut(mode, ":")
+		if err := victim(kind, dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -41,17 +49,37 @@ func TestMain(m *testing.M) {
 // event that was acknowledged is stored once, and every match recorded once. YAGURA_LONG=1 makes it long.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	rounds := 8
-	if os.Getenv("YAGURA_LONG") != "" {
-		rounds = 60
+	for _, c := range []struct {
+		kind         string
+		rounds, long int
+		life         time.Duration // at most
+	}{
+		{"fake", 8, 60, 500 * time.Millisecond},
+		{"real", 3, 40, 4 * time.Second},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			t.Parallel()
+			rounds := c.rounds
+			if os.Getenv("YAGURA_LONG") != "" {
+				rounds = c.long
+			}
+			dir := t.TempDir()
+			acked := map[string]bool{}
+			for range rounds {
+				runVictim(t, c.kind+":"+dir, 20*time.Millisecond+rand.N(c.life), acked)
+			}
+			inspect(t, c.kind, dir, acked)
+			if len(acked) < 10*rounds {
+				t.Errorf("only %d events in %d rounds: this tests nothing", len(acked), rounds)
+			}
+		})
 	}
-	dir := t.TempDir()
-	acked := map[string]bool{}
-	for range rounds {
-		runVictim(t, dir, time.Duration(20+rand.IntN(600))*time.Millisecond, acked)
-	}
+}
 
-	v, err := openVictim(t.Context(), dir)
+// inspect works off what the last kill left and compares what is there with what was acknowledged.
+func inspect(t *testing.T, kind, dir string, acked map[string]bool) {
+	t.Helper()
+	v, err := openVictim(t.Context(), kind, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,49 +88,40 @@ func TestKill(t *testing.T) {
 	if err := errors.Join(v.Drain(ctx), v.Stop(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	st := v.Status()
-	stored, alarms := map[string]int{}, 0
-	for _, row := range v.store.all() {
-		stored[row.Name]++
-		if strings.HasPrefix(row.Name, "alarm") {
+	names, recorded, err := v.found(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, alarms, repeated, lost := map[string]bool{}, 0, 0, 0
+	for _, name := range names {
+		if stored[name] {
+			repeated++
+		}
+		stored[name] = true
+		if strings.HasPrefix(name, "alarm") {
 			alarms++
 		}
 	}
-	lost, repeated := 0, 0
 	for name := range acked {
-		if stored[name] == 0 {
+		if !stored[name] {
 			lost++
 		}
 	}
-	for _, n := range stored {
-		if n > 1 {
-			repeated++
-		}
+	t.Logf("%d events acknowledged, %d stored, %d matches recorded; the last start replayed %d and kept %d segments",
+		len(acked), len(names), recorded, v.Status().Replayed, v.Status().Spool.Segments)
+	if lost > 0 || repeated > 0 || recorded != alarms {
+		t.Errorf("%d acknowledged events are lost, %d are stored twice; %d matches are recorded of %d", lost, repeated, recorded, alarms)
 	}
-	recorded := map[string]int{}
-	for _, name := range v.recorder.names {
-		recorded[name]++
-		if recorded[name] > 1 || stored[name] == 0 {
-			t.Errorf("%s is recorded %d times and stored %d times", name, recorded[name], stored[name])
-		}
-	}
-	t.Logf("%d kills, %d events acknowledged, %d stored, %d matches, %d replayed in the last start", rounds, len(acked), len(stored), len(recorded), st.Replayed)
-	if lost > 0 || repeated > 0 || len(recorded) != alarms {
-		t.Errorf("%d acknowledged events are lost, %d are stored twice; %d matches of %d are recorded", lost, repeated, len(recorded), alarms)
-	}
-	if len(acked) < 10*rounds {
-		t.Errorf("only %d events in %d rounds: this tests nothing", len(acked), rounds)
-	}
-	if err := errors.Join(v.Settle(), v.spool.Close()); err != nil {
+	if err := errors.Join(v.close(), v.Settle(), v.spool.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // runVictim starts the process, kills it after a while and adds what it acknowledged.
-func runVictim(t *testing.T, dir string, life time.Duration, acked map[string]bool) {
+func runVictim(t *testing.T, mode string, life time.Duration, acked map[string]bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), victimDir+"="+dir)
+	cmd.Env = append(os.Environ(), victimMode+"="+mode)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -134,8 +153,8 @@ func runVictim(t *testing.T, dir string, life time.Duration, acked map[string]bo
 }
 
 // victim sends events to itself until it is killed, and prints the names in each batch once that is acknowledged.
-func victim(dir string) error {
-	v, err := openVictim(context.Background(), dir)
+func victim(kind, dir string) error {
+	v, err := openVictim(context.Background(), kind, dir)
 	if err != nil {
 		return err
 	}
@@ -152,7 +171,7 @@ func victim(dir string) error {
 					}
 					names = append(names, fmt.Sprintf("%s %x.%d.%d.%d", kind, start, sender, i, k))
 				}
-				if v.Accept(context.Background(), batchOf(names...)) == nil {
+				if v.Accept(context.Background(), v.batch(names...)) == nil {
 					fmt.Println(strings.Join(names, ","))
 				}
 			}
@@ -164,21 +183,15 @@ func victim(dir string) error {
 
 type victimRig struct {
 	*pipeline.Pipeline
-	spool    *spool.Spool
-	store    *lateStore
-	recorder *fileRecorder
+	spool *spool.Spool
+	batch func(names ...string) *intake.Batch
+	// found returns the names of all stored events and how many matches are recorded.
+	found func(context.Context) (names []string, recorded int, err error)
+	close func() error
 }
 
-func openVictim(ctx context.Context, dir string) (*victimRig, error) {
+func openVictim(ctx context.Context, kind, dir string) (*victimRig, error) {
 	s, err := spool.Open(filepath.Join(dir, "spool"), spool.Options{SegmentBytes: 256 << 10})
-	if err != nil {
-		return nil, err
-	}
-	store, err := openLateStore(filepath.Join(dir, "store"))
-	if err != nil {
-		return nil, err
-	}
-	recorder, err := openFileRecorder(filepath.Join(dir, "alerts"))
 	if err != nil {
 		return nil, err
 	}
@@ -187,15 +200,98 @@ func openVictim(ctx context.Context, dir string) (*victimRig, error) {
 		return nil, err
 	}
 	matcher, _ := sigma.Compile(file.Rules(), nil, sigma.Options{NoRouting: true})
-	p, err := pipeline.New(ctx, pipeline.Options{
-		Spool: s, Store: store, Recorder: recorder, Normaliser: newNameNormaliser,
-		CursorFile: filepath.Join(dir, "cursor"), Matcher: func() *sigma.Matcher { return matcher },
-		Horizon: 2 * lateBy, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Workers: 4,
-	})
+	opt := pipeline.Options{
+		Spool: s, CursorFile: filepath.Join(dir, "cursor"), Matcher: func() *sigma.Matcher { return matcher },
+		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Workers: 4,
+	}
+	v := &victimRig{spool: s}
+	if kind == "real" {
+		err = v.realStores(ctx, dir, &opt)
+	} else {
+		err = v.fakeStores(dir, &opt)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &victimRig{p, s, store, recorder}, p.Start()
+	if v.Pipeline, err = pipeline.New(ctx, opt); err != nil {
+		return nil, err
+	}
+	v.Start()
+	return v, nil
+}
+
+// realStores puts the program's own log store, alerts and normaliser behind the pipeline.
+func (v *victimRig) realStores(ctx context.Context, dir string, opt *pipeline.Options) error {
+	store, err := logstore.Open(filepath.Join(dir, "store"), logstore.Options{})
+	if err != nil {
+		return err
+	}
+	d, err := db.Open(ctx, filepath.Join(dir, "alerts.db"))
+	if err != nil {
+		return err
+	}
+	if err := d.Migrate(ctx, "alert", alert.Migrations()); err != nil {
+		return err
+	}
+	tax, err := taxonomy.Load()
+	if err != nil {
+		return err
+	}
+	opt.Store, opt.Recorder = pipeline.LogStore(store), alert.NewStore(d, alert.Options{})
+	opt.Normaliser = func() pipeline.Normaliser { return normalise.New(tax) }
+	opt.Horizon = 8 * time.Second // a kill was measured to cost 2 to 3
+	v.batch = func(names ...string) *intake.Batch {
+		b := batchOf(names...)
+		b.Format = intake.JSON
+		for i, name := range names {
+			b.Items[i].Data = fmt.Appendf(nil, `{"name":%q}`, name)
+		}
+		return b
+	}
+	v.found = func(ctx context.Context) (names []string, recorded int, err error) {
+		err = store.Query(ctx, logstore.Query{LogsQL: "* | fields name"}, func(ev *event.Event) error {
+			names = append(names, strings.Clone(ev.Get("name")))
+			return nil
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+		err = d.Read(ctx, func(tx *db.Tx) error {
+			return tx.QueryRow(`SELECT COALESCE(SUM(count), 0) FROM alert_alert`).Scan(&recorded)
+		})
+		return names, recorded, err
+	}
+	v.close = func() error { return errors.Join(store.Close(), d.Close()) }
+	return nil
+}
+
+// fakeStores puts files behind the pipeline that lose what is young, and so need only a short horizon.
+func (v *victimRig) fakeStores(dir string, opt *pipeline.Options) error {
+	store, err := openLateStore(filepath.Join(dir, "store"))
+	if err != nil {
+		return err
+	}
+	recorder, err := openFileRecorder(filepath.Join(dir, "alerts"))
+	if err != nil {
+		return err
+	}
+	opt.Store, opt.Recorder, opt.Normaliser, opt.Horizon = store, recorder, newNameNormaliser, 2*lateBy
+	v.batch = batchOf
+	v.found = func(context.Context) (names []string, recorded int, err error) {
+		for _, row := range store.all() {
+			names = append(names, row.Name)
+		}
+		seen := map[string]bool{}
+		for _, name := range recorder.names {
+			if seen[name] {
+				return nil, 0, fmt.Errorf("the match of %s is recorded twice", name)
+			}
+			seen[name] = true
+		}
+		return names, len(recorder.names), nil
+	}
+	v.close = func() error { return nil }
+	return nil
 }
 
 // lateStore is a file that gets its rows only every now and then, as a log store does: a kill loses the rest.

@@ -42,7 +42,7 @@ type Options struct {
 	Spool *spool.Spool
 	Store Store
 	// Normaliser makes one; each worker has its own, and takes a new one after a panic.
-	Normaliser func() (Normaliser, error)
+	Normaliser func() Normaliser
 	// CursorFile is where the position from which a restart replays is kept.
 	CursorFile string
 
@@ -146,14 +146,10 @@ func (p *Pipeline) recall(ctx context.Context) error {
 }
 
 // Start begins to work off the spool.
-func (p *Pipeline) Start() error {
+func (p *Pipeline) Start() {
 	workers := make([]*worker, p.opt.Workers)
 	for i := range workers {
-		w, err := p.newWorker()
-		if err != nil {
-			return fmt.Errorf("pipeline: %w", err)
-		}
-		workers[i] = w
+		workers[i] = p.newWorker()
 	}
 	hard, abort := context.WithCancel(context.Background())
 	soft, stop := context.WithCancel(hard)
@@ -169,7 +165,6 @@ func (p *Pipeline) Start() error {
 		wg.Wait()
 		close(p.done)
 	}()
-	return nil
 }
 
 // Stop ends the work: what is being worked on is finished, unless ctx ends first, and the rest stays in the spool

@@ -26,12 +26,8 @@ type worker struct {
 	added      int // rows
 }
 
-func (p *Pipeline) newWorker() (*worker, error) {
-	n, err := p.opt.Normaliser()
-	if err != nil {
-		return nil, err
-	}
-	return &worker{p: p, normaliser: n, scratch: new(sigma.Scratch), rows: p.opt.Store.NewRows()}, nil
+func (p *Pipeline) newWorker() *worker {
+	return &worker{p: p, normaliser: p.opt.Normaliser(), scratch: new(sigma.Scratch), rows: p.opt.Store.NewRows()}
 }
 
 func (w *worker) run(ctx context.Context) {
@@ -131,9 +127,7 @@ func (w *worker) tryNormalise(it *intake.Item) (err error) {
 		if cause := recover(); cause != nil {
 			w.p.panicked("normalise", cause)
 			err = fmt.Errorf("the parser failed: %v", cause)
-			if n, failed := w.p.opt.Normaliser(); failed == nil {
-				w.normaliser = n // the old one may be in any state
-			}
+			w.normaliser = w.p.opt.Normaliser() // the old one may be in any state
 		}
 	}()
 	return w.normaliser.Normalise(&w.batch, it, &w.event)
