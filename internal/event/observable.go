@@ -131,9 +131,8 @@ func (d *drawing) scan(s string) {
 
 // tokenMarks counts what tells tokens apart, so that most are dismissed without a second look.
 type tokenMarks struct {
-	dots, colons, ats, dashes, letters, digits int
-	hexOnly                                    bool
-	other                                      bool
+	dots, colons, ats, letters, digits int
+	other                              bool // than hexadecimal digits
 }
 
 func (m *tokenMarks) note(c byte) {

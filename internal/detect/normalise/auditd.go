@@ -14,17 +14,9 @@ func isAudit(msg, program string) bool {
 	case "audit", "auditd", "audispd", "audisp-syslog", "auoms":
 		return strings.Contains(msg, "=")
 	}
-	if strings.HasPrefix(msg, "audit: ") {
-		msg = msg[len("audit: "):]
-	}
+	msg = strings.TrimPrefix(msg, "audit: ")
 	return strings.HasPrefix(msg, "type=") && strings.Contains(msg, "audit(") ||
 		strings.HasPrefix(msg, "node=") && strings.Contains(msg, " type=") && strings.Contains(msg, "audit(")
-}
-
-// auditd is the log line that auditd, audisp-syslog, the kernel or auoms writes.
-func (n *Normaliser) auditd(line []byte, ev *event.Event) error {
-	n.audit(strings.TrimRight(alias(line), "\r\n\x00 "), ev)
-	return nil
 }
 
 // audit reads one record (auditd's "type=SYSCALL msg=audit(1364481363.243:24287): key=value …") into auditd.log.*

@@ -60,8 +60,8 @@ func isoTime(s string) (t time.Time, rest string, ok bool) {
 	if !ok || year == 0 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
 		return t, s, false
 	}
-	loc, rest := zone(rest)
-	return time.Date(year, time.Month(month), day, hour, minute, second, nanos, loc).UTC(), rest, true
+	east, rest := zone(rest)
+	return time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC).Add(-east), rest, true
 }
 
 // clock reads "15:04:05.999", also without seconds.
@@ -102,15 +102,15 @@ func fraction(s string) (nanos int, rest string) {
 }
 
 // zone reads "Z", "+09:00", "+0900", "+09", " UTC", " GMT"; nothing means UTC.
-func zone(s string) (loc *time.Location, rest string) {
+func zone(s string) (east time.Duration, rest string) {
 	t := strings.TrimLeft(s, " ")
 	switch {
 	case t == "":
-		return time.UTC, t
+		return 0, t
 	case t[0] == 'Z' || t[0] == 'z':
-		return time.UTC, t[1:]
+		return 0, t[1:]
 	case strings.HasPrefix(t, "UTC"), strings.HasPrefix(t, "GMT"):
-		return time.UTC, t[3:]
+		return 0, t[3:]
 	case (t[0] == '+' || t[0] == '-') && len(t) >= 3:
 		hours, minutes, n := twoDigits(t[1:]), 0, 3
 		if len(t) >= 6 && t[3] == ':' {
@@ -121,18 +121,15 @@ func zone(s string) (loc *time.Location, rest string) {
 			}
 		}
 		if hours < 0 || hours > 15 || minutes < 0 || minutes > 59 {
-			return time.UTC, s
+			return 0, s
 		}
-		offset := hours*3600 + minutes*60
+		east = time.Duration(hours)*time.Hour + time.Duration(minutes)*time.Minute
 		if t[0] == '-' {
-			offset = -offset
+			east = -east
 		}
-		if offset == 0 {
-			return time.UTC, t[n:]
-		}
-		return time.FixedZone("", offset), t[n:]
+		return east, t[n:]
 	}
-	return time.UTC, s
+	return 0, s
 }
 
 // unixTime reads seconds, milliseconds, microseconds or nanoseconds since 1970 by their size. What would lie
@@ -170,8 +167,8 @@ func clfTime(s string) (time.Time, bool) {
 	if !ok || year == 0 || month == 0 || day < 1 || day > daysIn(year, month) {
 		return time.Time{}, false
 	}
-	loc, rest := zone(rest)
-	return time.Date(year, time.Month(month), day, hour, minute, second, nanos, loc).UTC(), rest == ""
+	east, rest := zone(rest)
+	return time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC).Add(-east), rest == ""
 }
 
 // bsdTime reads the leading "Oct 11 22:14:15" of RFC 3164, section 4.1.2, and what devices make of it: with a year

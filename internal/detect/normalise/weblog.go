@@ -7,23 +7,15 @@ import (
 	"yagura/internal/event"
 )
 
-// weblog reads a line of a web server's access log: common, combined, and either with the virtual host in front. It
-// reports whether the line is one.
-//
-//	[vhost[:port] ]host ident user [10/Oct/2000:13:55:36 -0700] "GET /a?b HTTP/1.1" 200 2326 ["referrer" "user agent" …]
-func (n *Normaliser) weblog(line []byte, ev *event.Event) error {
-	if s := strings.TrimRight(alias(line), "\r\n\x00 "); !n.webLine(s, ev) {
-		ev.SetDefault(event.Message, s)
-		n.label(ev, "web", "web.access")
-	}
-	return nil
-}
-
 // webLine reads an access or an error log line.
 func (n *Normaliser) webLine(s string, ev *event.Event) bool {
 	return n.accessLog(s, ev) || n.apacheError(s, ev) || n.nginxError(s, ev)
 }
 
+// accessLog reads the common and the combined log format (https://httpd.apache.org/docs/2.4/logs.html), either with the
+// virtual host in front:
+//
+//	[vhost[:port] ]host ident user [10/Oct/2000:13:55:36 -0700] "GET /a?b HTTP/1.1" 200 2326 ["referrer" "user agent" …]
 func (n *Normaliser) accessLog(s string, ev *event.Event) bool {
 	open := strings.Index(s, " [")
 	if open < 3 || len(s) < open+28 {
