@@ -143,9 +143,9 @@ func RuleKey(r *sigma.Rule) string {
 	return "x-" + hex.EncodeToString(sum[:12])
 }
 
-// severityOf is the level of a rule's alerts. The specification lets a rule have none; such a rule's author has not said
+// SeverityOf is the level of a rule's alerts. The specification lets a rule have none; such a rule's author has not said
 // that it is harmless, so it counts as medium.
-func severityOf(r *sigma.Rule) sigma.Level {
+func SeverityOf(r *sigma.Rule) sigma.Level {
 	if r.Level == sigma.LevelNone {
 		return sigma.LevelMedium
 	}

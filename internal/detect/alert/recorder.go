@@ -172,7 +172,7 @@ func (r *recorder) write(key groupKey, p *pending) error {
 		}
 		p.id = db.NewID()
 		r.open[key.rule]++
-		_, err := r.insert.Exec(p.id, key.rule, clean(cut(rule.Title, maxTitle)), int64(severityOf(rule)),
+		_, err := r.insert.Exec(p.id, key.rule, clean(cut(rule.Title, maxTitle)), int64(SeverityOf(rule)),
 			words(rule.Tactics()), words(rule.Techniques()), entity.Kind, entity.Value, key.entity.Value,
 			p.actors.host, p.actors.user, p.actors.ip, p.first, p.last, p.count, taken, now)
 		if err != nil {

@@ -1,0 +1,114 @@
+// Package rule is the library of Sigma rules: it loads them from the program itself, from the user's folders and
+// from those added one by one, compiles them, and keeps the compiled set up to date while they are edited.
+//
+// What it promises:
+//
+//   - A broken file is reported with its line and reason and never takes the others down.
+//   - A change takes effect as a whole: Matcher gives the old set or the new one, never half of each, and a set once
+//     given never changes.
+//   - Of rules with the same id one counts: an added one before one in a folder before one that came with the program, so
+//     that a rule can be changed by a copy. The others are reported.
+//   - Memory: a rule's text stays in its file and is read when somebody looks at it.
+package rule
+
+import (
+	"strings"
+
+	"yagura/internal/detect/alert"
+	"yagura/sigma"
+)
+
+// Origin says where a rule came from.
+type Origin string
+
+// The origins, the strongest last.
+const (
+	Builtin Origin = "builtin" // in the program
+	Folder  Origin = "folder"  // one of the configured folders
+	Added   Origin = "added"   // the data folder
+)
+
+// Origins lists them.
+func Origins() []Origin { return []Origin{Builtin, Folder, Added} }
+
+// Rule is a rule of the library.
+type Rule struct {
+	*sigma.Rule
+	Key     string // alert.RuleKey
+	Origin  Origin
+	Enabled bool
+	// Active is true when the rule is evaluated: it is enabled, and nothing in Problems stands against it.
+	Active   bool
+	Problems []sigma.Problem
+
+	file *file
+}
+
+// Severity is the level of the rule's alerts.
+func (r *Rule) Severity() sigma.Level { return alert.SeverityOf(r.Rule) }
+
+// Health sums up what lint has to say of a rule.
+type Health string
+
+// The healths.
+const (
+	Good     Health = "good"
+	Reported Health = "reported" // it runs, and part of it may never match here
+	Idle     Health = "idle"     // it does not run, whether or not it is enabled
+)
+
+// Healths lists them.
+func Healths() []Health { return []Health{Good, Reported, Idle} }
+
+// Health sums up the rule's problems.
+func (r *Rule) Health() Health {
+	health := Good
+	for _, p := range r.Problems {
+		if !p.Loaded() {
+			return Idle
+		}
+		health = Reported
+	}
+	return health
+}
+
+// HasTests reports whether the rule's file carries tests for it.
+func (r *Rule) HasTests() bool { return r.Custom["tests"] != nil }
+
+// Set is rules that were loaded together. It never changes.
+type Set struct {
+	Matcher  *sigma.Matcher
+	Rules    []*Rule         // all that could be read, by title
+	Problems []sigma.Problem // of rules and of files, in the order of the files
+	Files    int
+
+	opt     *LoadOptions
+	byKey   map[string]*Rule
+	filters []*sigma.Filter
+}
+
+// Active returns how many rules are evaluated.
+func (s *Set) Active() (n int) {
+	for _, r := range s.Rules {
+		if r.Active {
+			n++
+		}
+	}
+	return n
+}
+
+// Refused returns how many rules are not evaluated because of a problem, and not because somebody disabled them.
+func (s *Set) Refused() (n int) {
+	for _, p := range s.Problems {
+		if !p.Loaded() {
+			n++
+		}
+	}
+	return n
+}
+
+// Rule returns the rule with that key.
+func (s *Set) Rule(key string) (*Rule, bool) {
+	r, ok := s.byKey[strings.ToLower(key)]
+	return r, ok
+}
