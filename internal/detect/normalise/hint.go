@@ -9,7 +9,15 @@ import (
 // hint is what the sender calls its data, as a dataset: the middle of a data stream's name ("logs-okta.system-default"), a
 // sourcetype ("aws:cloudtrail"), an index. "" where it says only which shipper or index pattern sent it.
 func (s *state) hint() string {
-	h := strings.ToLower(s.dataset)
+	if s.dataset != s.hintOf {
+		s.hintOf = strings.Clone(s.dataset)
+		s.hintIs = datasetOf(s.hintOf)
+	}
+	return s.hintIs
+}
+
+func datasetOf(sent string) string {
+	h := strings.ToLower(sent)
 	for _, prefix := range [...]string{"logs-", "metrics-", "synthetics-"} {
 		if rest, ok := strings.CutPrefix(h, prefix); ok {
 			h, _, _ = strings.Cut(rest, "-")

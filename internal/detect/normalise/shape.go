@@ -349,6 +349,8 @@ func (f *fieldSource) value(target string, ev *event.Event) string {
 		if !isPort(v) {
 			return ""
 		}
+	case target == event.UserAgent && !strings.Contains(v, " "):
+		return strings.ReplaceAll(v, "+", " ") // IIS writes spaces so
 	}
 	return v
 }

@@ -17,6 +17,8 @@ type state struct {
 	received time.Time // when the item was accepted: what a time without a year is resolved against
 	dataset  string    // the sender's hint: Elastic index, HEC sourcetype, Zeek path, ""
 
+	hintOf, hintIs string // the dataset that hint was last asked for, and what it makes of it
+
 	nested   [maxNested]fastjson.Parser // JSON within JSON, one parser for each level
 	level    int                        // how many of them are in use
 	textLeft int                        // bytes of JSON text that arrays may still repeat
