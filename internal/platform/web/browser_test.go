@@ -157,6 +157,27 @@ func TestFiltersJoinTheSearch(t *testing.T) {
 	}
 }
 
+func TestBrushingAHistogramNarrowsTheTime(t *testing.T) {
+	t.Parallel()
+	ctx, address := openSpecimen(t)
+	do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/signin"), webtest.SetCookie("visitor", "admin"), chromedp.Navigate(address+"/specimen"))
+	until(t, ctx, `document.querySelector(".u-over")?.getBoundingClientRect().width > 800`)
+	box := ask[map[string]float64](t, ctx, `document.querySelector(".u-over").getBoundingClientRect().toJSON()`)
+	x, y := box["left"]+box["width"]/4, box["top"]+20
+	do(t, ctx,
+		chromedp.MouseEvent(chromedp.MouseMoved, x, y),
+		chromedp.MouseEvent(chromedp.MousePressed, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)),
+		chromedp.MouseEvent(chromedp.MouseMoved, x+50, y, chromedp.ButtonLeft),
+		chromedp.MouseEvent(chromedp.MouseMoved, x+100, y, chromedp.ButtonLeft),
+		chromedp.MouseEvent(chromedp.MouseReleased, x+100, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
+	until(t, ctx, `new URLSearchParams(location.search).has("start") && !new URLSearchParams(location.search).has("since")`)
+	// 100 of about 985 points are a tenth of the day, rounded out to steps of a quarter of an hour.
+	hours := ask[float64](t, ctx, `(q => (Date.parse(q.get("end")) - Date.parse(q.get("start"))) / 3600000)(new URLSearchParams(location.search))`)
+	if hours < 2 || hours > 3 {
+		t.Errorf("the brushed range is %v hours long", hours)
+	}
+}
+
 // contrasts lists texts that are harder to read than WCAG 2.2 AA allows (1.4.3): 4.5 to 1, 3 to 1 for large ones.
 const contrasts = `(() => {
 	const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
