@@ -35,10 +35,23 @@ func (s *Site) preferences(r *http.Request) Preferences {
 	if theme := cookieValue(r, themeCookie); theme == "light" || theme == "dark" {
 		p.Theme = theme
 	}
-	if zone, ok := loadZone(cookieValue(r, zoneCookie)); ok {
+	if zone, ok := s.zone(cookieValue(r, zoneCookie)); ok {
 		p.Zone, p.ZoneChosen = zone, true
 	}
 	return p
+}
+
+// zone is loadZone with a memory: every request asks, and the file of a zone never changes while we run. Only names of zones
+// that exist are remembered, so visitors cannot fill it.
+func (s *Site) zone(name string) (*time.Location, bool) {
+	if known, ok := s.zones.Load(name); ok {
+		return known.(*time.Location), true
+	}
+	zone, ok := loadZone(name)
+	if ok {
+		s.zones.Store(name, zone)
+	}
+	return zone, ok
 }
 
 // loadZone reads an IANA zone name; "" and "Local" are none.

@@ -162,7 +162,7 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, page s
 	block, dot := "layout", any(nil)
 	if part := wantedBlock(r); part != "" {
 		block, dot = "content", data
-		if t.Lookup(part) != nil {
+		if s.pages.own(t, part) {
 			block = part
 		}
 	} else {
@@ -181,6 +181,11 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, page s
 	w.WriteHeader(status)
 	_, _ = out.WriteTo(w) // fails only when the visitor has left, and then there is nobody to tell
 	return nil
+}
+
+// own reports whether the page itself defines the block. A visitor names it, and the frame's blocks are not theirs to ask for.
+func (p *pages) own(page *template.Template, block string) bool {
+	return page.Lookup(block) != nil && p.base.Lookup(block) == nil
 }
 
 // wantedBlock returns the block htmx asks for, "content" for a part without a name, "" for a whole page. HX-Target is

@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"yagura/internal/platform/auth"
@@ -86,6 +87,7 @@ type Site struct {
 	pages   *pages
 	assets  *assets
 	mux     *http.ServeMux
+	zones   sync.Map // of *time.Location by name
 }
 
 // New makes a site with the pages that belong to no room: sign-in, the preferences of the reader, static files.

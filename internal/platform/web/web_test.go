@@ -109,6 +109,7 @@ func TestHTMXGetsTheBlockItAsksFor(t *testing.T) {
 	for target, want := range map[string]struct{ has, lacks string }{
 		"panel":   {"page-head", "columns"},
 		"another": {"columns", "<!doctype"},
+		"layout":  {"columns", "<!doctype"}, // the frame's own blocks are nobody's to ask for
 		"":        {"<!doctype", "⟦"},
 	} {
 		body := site.Do(webtest.Request{As: webtest.Admin, Path: "/specimen/1", HTMX: target}).Body.String()
