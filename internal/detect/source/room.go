@@ -187,7 +187,7 @@ func (r *row) merge(f Figures) {
 	r.Unread += f.Unread
 	r.Rate += f.Rate
 	if f.LastSeen.After(r.LastSeen) {
-		r.LastSeen, r.Delay = f.LastSeen, f.Delay
+		r.LastSeen, r.Delay, r.Lag = f.LastSeen, f.Delay, f.Lag
 	}
 	if f.Newest.After(r.Newest) {
 		r.Newest = f.Newest

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"yagura/internal/detect/pipeline"
 )
 
 const (
@@ -62,6 +64,7 @@ type counters struct {
 	// Newest is the latest event time that was stored, and Delay how old that event was then.
 	Newest time.Time     `json:"newest"`
 	Delay  time.Duration `json:"delay"`
+	Lag    time.Duration `json:"lag"` // from acceptance to the store, the last time
 
 	Refusals []Refusal           `json:"refusals,omitempty"` // the newest last
 	Senders  map[string]*Sender  `json:"senders,omitempty"`
@@ -77,11 +80,12 @@ type Figures struct {
 
 	LastSeen time.Time // zero: never
 	Newest   time.Time
-	Delay    time.Duration
-	Rate     float64   // events a second, over the last minute
-	Hour     []int64   // events in each of the last 60 minutes, the latest last
-	Refusals []Refusal // the newest first
-	Senders  []Sender  // the busiest first
+	Delay    time.Duration // how old the newest event was when it was stored
+	Lag      time.Duration // from acceptance to the store, the last time
+	Rate     float64       // events a second, over the last minute
+	Hour     []int64       // events in each of the last 60 minutes, the latest last
+	Refusals []Refusal     // the newest first
+	Senders  []Sender      // the busiest first
 	State    State
 }
 
@@ -156,22 +160,24 @@ func (s *Stats) Dropped(source, input, remote string, events int, reason string)
 	})
 }
 
-// Processed implements the pipeline's observer: what became of events that were accepted. errors of them could not be
-// read, lastError says why; newest is the latest event time among them.
-func (s *Stats) Processed(source, input string, events, bytes, errors int, lastError string, newest time.Time) {
-	s.change(source, input, func(c *counters, now time.Time) {
-		if newest.After(c.Newest) || newest.After(now) {
-			c.Newest = newest.UTC()
-		}
-		if !newest.IsZero() {
-			c.Delay = max(0, now.Sub(newest))
-		}
-		if errors > 0 {
-			c.Unread += uint64(errors)
-			c.at(now).Bad += uint32(errors)
-			c.refuse(Refusal{At: now, Events: errors, Reason: clip(lastError)})
-		}
-	})
+// Processed implements pipeline.Observer: what became of events that were accepted.
+func (s *Stats) Processed(list []pipeline.Observation) {
+	for _, o := range list {
+		s.change(o.Source, o.Input, func(c *counters, now time.Time) {
+			if o.Newest.After(c.Newest) {
+				c.Newest = o.Newest.UTC()
+			}
+			if !o.Newest.IsZero() {
+				c.Delay = max(0, now.Sub(o.Newest))
+			}
+			c.Lag = o.Lag
+			if o.Errors > 0 {
+				c.Unread += uint64(o.Errors)
+				c.at(now).Bad += uint32(o.Errors)
+				c.refuse(Refusal{At: now, Events: o.Errors, Reason: clip(o.LastError)})
+			}
+		})
+	}
 }
 
 func clip(reason string) string {
@@ -253,7 +259,7 @@ func (c *counters) figures(k key, now time.Time) Figures {
 	f := Figures{
 		Source: k.source, Input: k.input,
 		Events: c.Events, Bytes: c.Bytes, Refused: c.Refused, Dropped: c.Dropped, Unread: c.Unread,
-		LastSeen: c.LastSeen, Newest: c.Newest, Delay: c.Delay,
+		LastSeen: c.LastSeen, Newest: c.Newest, Delay: c.Delay, Lag: c.Lag,
 		Rate:     c.rate(now),
 		Refusals: slices.Clone(c.Refusals),
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"yagura/internal/detect/pipeline"
 	"yagura/internal/detect/source"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
@@ -137,10 +138,10 @@ func TestStats(t *testing.T) {
 	s.Accepted("fw", "syslog", "192.0.2.1", 120, 1000)
 	s.Accepted("fw", "syslog", "192.0.2.2", 30, 100)
 	now = now.Add(time.Minute)
-	s.Processed("fw", "syslog", 150, 1100, 0, "", now.Add(-2*time.Second))
+	s.Processed([]pipeline.Observation{{Source: "fw", Input: "syslog", Events: 150, Bytes: 1100, Newest: now.Add(-2 * time.Second), Lag: time.Second}})
 
 	f := s.All()[0]
-	if f.Events != 150 || f.Bytes != 1100 || f.Rate != 1.25 || f.Hour[58] != 150 || f.Hour[59] != 0 || f.State != source.Alive || f.Delay != 2*time.Second {
+	if f.Events != 150 || f.Bytes != 1100 || f.Rate != 1.25 || f.Hour[58] != 150 || f.Hour[59] != 0 || f.State != source.Alive || f.Delay != 2*time.Second || f.Lag != time.Second {
 		t.Errorf("%+v", f)
 	}
 	if diff := cmp.Diff([]source.Sender{
@@ -199,7 +200,7 @@ func TestStatsOutliveARestart(t *testing.T) {
 	}
 	before.Accepted("fw", "syslog", "192.0.2.1", 120, 1000)
 	before.Refused("", "elastic", "192.0.2.9", 0, "unknown token")
-	before.Processed("fw", "syslog", 120, 1000, 3, "no JSON", time.Now())
+	before.Processed([]pipeline.Observation{{Source: "fw", Input: "syslog", Events: 120, Errors: 3, LastError: "no JSON", Newest: time.Now()}})
 	if err := before.Flush(ctx, d); err != nil {
 		t.Fatal(err)
 	}

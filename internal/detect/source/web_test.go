@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"go.yaml.in/yaml/v3"
 
+	"yagura/internal/detect/pipeline"
 	"yagura/internal/detect/source"
 	"yagura/internal/detect/source/follow"
 	"yagura/internal/detect/source/gate/gatetest"
@@ -59,7 +60,7 @@ func (r *room) fill(t *testing.T) {
 	for i := range 30 {
 		r.stats.Accepted("pc-winlogbeat", "elastic", "192.0.2.7", 10*i, 10_000*i)
 	}
-	r.stats.Processed("pc-winlogbeat", "elastic", 4350, 0, 0, "", time.Now().Add(-3*time.Second))
+	r.stats.Processed([]pipeline.Observation{{Source: "pc-winlogbeat", Input: "elastic", Events: 4350, Newest: time.Now().Add(-3 * time.Second), Lag: time.Second}})
 	r.stats.Accepted("syslog-tls", "syslog", webtest.Probe, 10, 1000)
 	r.stats.Refused("syslog-tls", "syslog", webtest.Probe, 5, "TLS handshake: "+webtest.Probe)
 	r.stats.Refused("", "hec", "203.0.113.9", 0, "the token is not known or was revoked")

@@ -124,8 +124,8 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, caller gate.Calle
 	if len(batch.Items) == 0 && answer.Refused == 0 {
 		return answer, fault.New(fault.Invalid, "", "the body has no events")
 	}
-	answer.Accepted, err = h.gate.Accept(r.Context(), batch)
-	return answer, err
+	answer.Accepted = len(batch.Items)
+	return answer, h.gate.Accept(r.Context(), batch)
 }
 
 // describe reads the parameters into an empty batch; first is the record number of the first line, 0 for none.
@@ -179,8 +179,7 @@ func (h *Handler) takeBatch(r *http.Request, caller gate.Caller, body []byte) (A
 		}
 	}
 	batch.Input, batch.Remote = InputImport, ""
-	accepted, err := h.gate.Accept(r.Context(), &batch)
-	return Answer{Accepted: accepted}, err
+	return Answer{Accepted: len(batch.Items)}, h.gate.Accept(r.Context(), &batch)
 }
 
 // problem answers a request that failed as a whole.

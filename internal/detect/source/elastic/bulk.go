@@ -27,18 +27,17 @@ type operation struct {
 	id    []byte // as given, nil otherwise
 	line  int    // of the action, from 1
 
-	group, item int    // where its document went, if status is 0
-	status      int    // of its refusal; 0: what became of its group
-	kind        string // of its refusal, as Elasticsearch names errors
-	reason      string
+	group  int    // where its document went, if status is 0
+	status int    // of its refusal; 0: what became of its group
+	kind   string // of its refusal, as Elasticsearch names errors
+	reason string
 }
 
 // group is the documents of one index.
 type group struct {
-	index    string
-	items    []intake.Item
-	accepted int
-	err      error // why the items from accepted on are not
+	index string
+	items []intake.Item
+	err   error // why they were not accepted
 }
 
 // request is a bulk request as it was read. Its byte slices point into the body.
@@ -133,7 +132,7 @@ func (q *request) document(line []byte, number, maxItem int) {
 		q.groups = append(q.groups, group{index: op.index})
 	}
 	g := &q.groups[at]
-	op.group, op.item = at, len(g.items)
+	op.group = at
 	g.items = append(g.items, intake.Item{Data: line})
 }
 
@@ -271,14 +270,14 @@ func (h *Handler) accept(r *http.Request, caller gate.Caller, groups []group) er
 		wait.Go(func() error {
 			batch := h.gate.Batch(caller, Input, intake.JSON)
 			batch.Dataset, batch.Items = g.index, g.items
-			g.accepted, g.err = h.gate.Accept(r.Context(), batch)
+			g.err = h.gate.Accept(r.Context(), batch)
 			return nil
 		})
 	}
 	_ = wait.Wait() // each group keeps its own error
 	var failed error
 	for i := range groups {
-		if groups[i].accepted > 0 {
+		if groups[i].err == nil {
 			return nil
 		}
 		failed = groups[i].err

@@ -143,7 +143,7 @@ func (h *Handler) document(w http.ResponseWriter, r *http.Request, caller gate.C
 	batch := h.gate.Batch(caller, Input, intake.JSON)
 	batch.Dataset = index
 	batch.Items = []intake.Item{{Data: body.Data}}
-	if _, err := h.gate.Accept(r.Context(), batch); err != nil {
+	if err := h.gate.Accept(r.Context(), batch); err != nil {
 		writeError(w, gate.Status(w, err), errorType(err), err.Error())
 		return
 	}

@@ -50,8 +50,8 @@ func (q *request) outcome(op *operation) (status int, kind, reason string) {
 	if op.status != 0 {
 		return op.status, op.kind, op.reason
 	}
-	if g := &q.groups[op.group]; op.item >= g.accepted {
-		return fault.CodeOf(g.err).HTTPStatus(), errorType(g.err), g.err.Error()
+	if err := q.groups[op.group].err; err != nil {
+		return fault.CodeOf(err).HTTPStatus(), errorType(err), err.Error()
 	}
 	return 201, "", ""
 }

@@ -81,7 +81,7 @@ func New(opt Options) (*Follower, error) {
 	if opt.MaxLine <= 0 {
 		opt.MaxLine = 1 << 20
 	}
-	opt.MaxLine = min(opt.MaxLine, gate.ChunkBytes/2)
+	opt.MaxLine = min(opt.MaxLine, gate.LargestItem/2)
 	for _, pattern := range opt.Patterns {
 		if _, err := filepath.Match(pattern, ""); err != nil {
 			return nil, fmt.Errorf("following %s: %w", pattern, err)

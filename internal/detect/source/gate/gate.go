@@ -45,15 +45,14 @@ type Options struct {
 	// there is none.
 	Local func(secret string) bool
 
-	MaxBody     int64         // of one request after decompression; default 64 MiB
-	MaxItem     int           // of one event; default 4 MiB, at most ChunkBytes
-	MaxInFlight int64         // of all bodies being worked on; default four times MaxBody
-	Patience    time.Duration // for a sink that is full in the middle of a request; default 20 s
+	MaxBody     int64 // of one request after decompression; default 64 MiB
+	MaxItem     int   // of one event; default LargestItem, and at most that
+	MaxInFlight int64 // of all bodies being worked on; default twice MaxBody
 	Now         func() time.Time
 }
 
-// ChunkBytes is how much item data goes to the sink at once: well below the longest record of the spool.
-const ChunkBytes = 4 << 20
+// LargestItem is the largest event in bytes: well below the longest record of the spool.
+const LargestItem = 4 << 20
 
 // How many seconds callers are asked to wait: a full spool drains by itself, what is unavailable needs somebody.
 const (
@@ -73,14 +72,11 @@ func New(opt Options) *Gate {
 	if opt.MaxBody <= 0 {
 		opt.MaxBody = 64 << 20
 	}
-	if opt.MaxItem <= 0 || opt.MaxItem > ChunkBytes {
-		opt.MaxItem = ChunkBytes
+	if opt.MaxItem <= 0 || opt.MaxItem > LargestItem {
+		opt.MaxItem = LargestItem
 	}
 	if opt.MaxInFlight <= 0 {
-		opt.MaxInFlight = 4 * opt.MaxBody
-	}
-	if opt.Patience <= 0 {
-		opt.Patience = 20 * time.Second
+		opt.MaxInFlight = 2 * opt.MaxBody
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
@@ -184,54 +180,27 @@ func (g *Gate) Refused(c Caller, input string, events int, reason string) {
 	g.opt.Observer.Refused(c.Source, input, c.Remote, events, reason)
 }
 
-// Accept hands the batch to the sink, in parts of at most ChunkBytes, and counts it. It returns how many items, from
-// the first, are on disk; with an error that is less than all of them. A sink that is full at the first part is
-// reported at once; in the middle of a batch it is given time, because a caller that has no way to learn
-// where it was cut would send the first part again.
-func (g *Gate) Accept(ctx context.Context, b *intake.Batch) (int, error) {
-	all := b.Items
-	defer func() { b.Items = all }()
-	done, size := 0, 0
-	for done < len(all) {
-		n, bytes := chunk(all[done:])
-		b.Items = all[done : done+n]
-		if err := g.deliver(ctx, b, done > 0); err != nil {
-			g.opt.Observer.Accepted(b.Source, b.Input, b.Remote, done, size)
-			g.opt.Observer.Refused(b.Source, b.Input, b.Remote, len(all)-done, err.Error())
-			return done, err
-		}
-		done, size = done+n, size+bytes
+// Accept hands the batch to the sink, all of it or nothing, and counts it. A batch without items is nothing to do.
+func (g *Gate) Accept(ctx context.Context, b *intake.Batch) error {
+	if len(b.Items) == 0 {
+		return nil
 	}
-	if done > 0 {
-		g.opt.Observer.Accepted(b.Source, b.Input, b.Remote, done, size)
-	}
-	return done, nil
-}
-
-// chunk returns how many of the items make the next part: at least one.
-func chunk(items []intake.Item) (n, bytes int) {
-	for n < len(items) && (n == 0 || bytes+len(items[n].Data) <= ChunkBytes) {
-		bytes += len(items[n].Data)
-		n++
-	}
-	return n, bytes
-}
-
-func (g *Gate) deliver(ctx context.Context, b *intake.Batch, patient bool) error {
 	err := g.opt.Sink.Accept(ctx, b)
-	if !patient {
-		return err
-	}
-	deadline := time.Now().Add(g.opt.Patience)
-	for wait := 20 * time.Millisecond; Temporary(err) && time.Now().Add(wait).Before(deadline); wait = min(2*wait, time.Second) {
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(wait):
-		}
-		err = g.opt.Sink.Accept(ctx, b)
-	}
+	count(g.opt.Observer, b, err)
 	return err
+}
+
+// count tells the observer what became of a batch.
+func count(observer Observer, b *intake.Batch, err error) {
+	if err != nil {
+		observer.Refused(b.Source, b.Input, b.Remote, len(b.Items), err.Error())
+		return
+	}
+	bytes := 0
+	for i := range b.Items {
+		bytes += len(b.Items[i].Data)
+	}
+	observer.Accepted(b.Source, b.Input, b.Remote, len(b.Items), bytes)
 }
 
 // Temporary reports whether err will pass by itself or with somebody's help: the same request may go in later.

@@ -8,25 +8,15 @@ import (
 	"yagura/internal/platform/fault"
 )
 
-// Insist hands the batch to the sink however long that takes, in parts of at most ChunkBytes. Syslog over TCP and
-// followed files wait here while the sink is full or broken, and thereby read no more. What no waiting changes
-// (fault.TooLarge, fault.Invalid) is counted as refused and given up. The only error is ctx's.
+// Insist hands the batch to the sink however long that takes. Syslog over TCP and followed files wait here while the
+// sink is full or broken, and thereby read no more. What no waiting changes (fault.TooLarge, fault.Invalid) is counted as
+// refused and given up. The only error is ctx's.
 func Insist(ctx context.Context, sink intake.Sink, observer Observer, b *intake.Batch) error {
-	all := b.Items
-	defer func() { b.Items = all }()
-	for rest := all; len(rest) > 0; {
-		n, bytes := chunk(rest)
-		b.Items, rest = rest[:n], rest[n:]
-		err := insist(ctx, sink, b)
-		switch {
-		case err == nil:
-			observer.Accepted(b.Source, b.Input, b.Remote, n, bytes)
-		case ctx.Err() != nil:
-			return ctx.Err()
-		default:
-			observer.Refused(b.Source, b.Input, b.Remote, n, err.Error())
-		}
+	err := insist(ctx, sink, b)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
 	}
+	count(observer, b, err)
 	return nil
 }
 

@@ -104,7 +104,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, caller gate.Calle
 	}
 	batch := h.gate.Batch(caller, Input, p.format)
 	batch.Dataset, batch.Items = r.URL.Query().Get("sourcetype"), p.items
-	if _, err := h.gate.Accept(r.Context(), batch); err != nil {
+	if err := h.gate.Accept(r.Context(), batch); err != nil {
 		reply(w, failure(w, err))
 		return
 	}

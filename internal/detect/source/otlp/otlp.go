@@ -115,7 +115,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	batch := h.gate.Batch(caller, Input, intake.OTLP)
 	batch.Items = set.items
-	if _, err := h.gate.Accept(r.Context(), batch); err != nil {
+	if err := h.gate.Accept(r.Context(), batch); err != nil {
 		fail(w, asJSON, gate.Status(w, err), err.Error())
 		return
 	}
