@@ -28,6 +28,8 @@ type Query struct {
 	Newest bool
 	// Skip leaves out so many of the newest rows at End exactly: with End the time of the last row seen it gives the next page.
 	Skip int
+	// Offset moves the steps of Hits away from whole multiples since 1970 UTC: -9 h makes days begin at midnight in Tokyo.
+	Offset time.Duration
 }
 
 // parse reads the query; its errors are fault.Invalid.
@@ -43,6 +45,23 @@ func (s *Store) parse(q Query) (*logstorage.Query, error) {
 	start, end := bounds(q.Start, q.End)
 	parsed.AddTimeFilter(start, end)
 	return parsed, nil
+}
+
+// Plan is what a query does, as far as showing its results depends on it.
+type Plan struct {
+	Filter string // the query without its pipes
+	// Rows is whether the results are stored events that Newest puts in order and Skip pages through; otherwise the query's own pipes
+	// (stats, sort, limit …) make the rows, or order them.
+	Rows bool
+}
+
+// Plan reads a query without running it. The error is fault.Invalid, with what the engine says.
+func (s *Store) Plan(text string) (Plan, error) {
+	parsed, err := s.parse(Query{LogsQL: text})
+	if err != nil {
+		return Plan{}, err
+	}
+	return Plan{Filter: filterOf(text), Rows: parsed.CanReturnLastNResults()}, nil
 }
 
 // The times that nanoseconds can say.

@@ -1,8 +1,10 @@
 package logstore
 
 import (
+	"cmp"
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/logstorage"
@@ -63,10 +65,7 @@ func (s *Store) FieldValues(ctx context.Context, q Query, field string) ([]Count
 func filterOf(text string) string {
 	parsed, err := logstorage.ParseQuery(text)
 	if err != nil {
-		if text == "" {
-			return "*"
-		}
-		return text
+		return cmp.Or(strings.TrimSpace(text), "*")
 	}
 	parsed.DropAllPipes()
 	return parsed.String()
@@ -120,7 +119,7 @@ func (s *Store) Hits(ctx context.Context, q Query, step time.Duration, by string
 	if by != "" {
 		fields = []string{by}
 	}
-	parsed.AddCountByTimePipe(int64(max(step, time.Millisecond)), 0, fields)
+	parsed.AddCountByTimePipe(int64(max(step, time.Millisecond)), int64(q.Offset), fields)
 	var list []Bucket
 	err = s.run(ctx, parsed, func(block *logstorage.DataBlock) error {
 		columns := block.Columns
