@@ -25,8 +25,9 @@ const (
 	maxNodes     = 20000
 	maxNodeDepth = 40
 	maxSpent     = 1 << 20
-	maxTotal     = 32 << 20
+	maxTotal     = 16 << 20
 	maxValues    = 2048
+	maxName      = 1024
 )
 
 var (
@@ -447,6 +448,9 @@ func (c *cursor) name() (string, error) {
 	at.at += 6 // the next name's offset, a hash
 	name, known := c.x.names[offset]
 	length := int(binary.LittleEndian.Uint16(c.x.chunk[at.at:]))
+	if length > maxName {
+		return "", fmt.Errorf("a name of %d characters", length)
+	}
 	if !known {
 		if name, err = at.counted(); err != nil {
 			return "", err
@@ -469,6 +473,9 @@ func (c *cursor) counted() (string, error) {
 		return "", err
 	}
 	if err := c.need(2 * n); err != nil {
+		return "", err
+	}
+	if err := c.x.spend(2 * n); err != nil {
 		return "", err
 	}
 	c.at += 2 * n

@@ -160,3 +160,67 @@ func compare(t *testing.T, where string, mine map[string]any, theirs *ordereddic
 	}
 	return compared
 }
+
+// BenchmarkEVTX reads a file of attacks to JSON; BenchmarkEVTXPeer does the same with the library.
+func BenchmarkEVTX(b *testing.B) {
+	path, size := biggest(b)
+	b.SetBytes(size)
+	records := 0
+	for b.Loop() {
+		f, err := logfile.Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		records += len(readAll(b, f))
+		if err := f.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
+}
+
+func BenchmarkEVTXPeer(b *testing.B) {
+	path, size := biggest(b)
+	b.SetBytes(size)
+	records := 0
+	for b.Loop() {
+		f, err := os.Open(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		chunks, err := evtx.GetChunks(f)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, c := range chunks {
+			list, err := c.Parse(0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for _, r := range list {
+				if _, err := json.Marshal(r.Event); err != nil {
+					b.Fatal(err)
+				}
+				records++
+			}
+		}
+		if err := f.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
+}
+
+func biggest(b *testing.B) (path string, size int64) {
+	b.Helper()
+	for _, candidate := range glob(b, filepath.Join(corpus(b, "evtx"), "*.evtx")) {
+		info, err := os.Stat(candidate)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if info.Size() > size {
+			path, size = candidate, info.Size()
+		}
+	}
+	return path, size
+}
