@@ -72,23 +72,26 @@ func (n *Normaliser) shipped(ev *event.Event) {
 
 // flatWindows reads a Windows event whose header and data stand side by side at the top, or whose header does
 // and the data in one member, if v looks like one.
-func (n *Normaliser) flatWindows(v *fastjson.Value, ev *event.Event) bool {
-	if s := v.Get("System"); s != nil && s.Type() == fastjson.TypeString && n.eventXML(strings.TrimSpace(text(s)), ev) {
+func (n *Normaliser) flatWindows(v *fastjson.Value, l *look, ev *event.Event) bool {
+	if l.system != nil && l.system.Type() == fastjson.TypeString && n.eventXML(strings.TrimSpace(text(l.system)), ev) {
 		n.besides(v, "System", ev) // Fluent Bit with the event rendered as XML
 		return true
 	}
-	id := firstText(v, "EventID", "EventId", "event_id", "Id", "Event ID", "EventCode", "winlog.event_id")
+	id, channel := "", text(l.channel)
+	if l.id != nil {
+		if id, _ = n.scalarText(l.id, ev); id == "" {
+			id = text(l.id)
+		}
+	}
 	if id == "" || len(id) > 10 {
 		return false
 	}
-	channel := firstText(v, "Channel", "LogName", "channel", "winlog.channel", "EventLog")
-	provider := firstText(v, "SourceName", "ProviderName", "Provider", "provider", "Source", "winlog.provider_name")
+	provider := text(l.provider)
 	if channel == "" && n.win.tax.OfProvider(provider) == nil && !strings.HasPrefix(provider, "Microsoft-Windows-") {
 		return false
 	}
 	n.start(channel, provider, id, ev)
-	contained := firstMember(v, "EventData", "UserData", "event_data", "winlog.event_id") != nil && !isScalarField(v)
-	headerPID := pidOfHeader(v)
+	contained, headerPID := l.contained(), l.headerPID()
 	v.GetObject().Visit(func(key []byte, child *fastjson.Value) {
 		if name := alias(key); name == headerPID {
 			value, kind := n.scalarText(child, ev)
@@ -97,35 +100,11 @@ func (n *Normaliser) flatWindows(v *fastjson.Value, ev *event.Event) bool {
 			n.flatMember(name, child, contained, ev)
 		}
 	})
+	if l.idRank == 1 {
+		n.head(slotID, id, event.Number, ev) // Get-WinEvent's Id
+	}
 	n.finish(ev)
 	return true
-}
-
-// pidOfHeader returns the name under which the header has the process that wrote the event, where that is a name which
-// event data have as well: Fluent Bit's and Get-WinEvent's, known by the thread beside it.
-func pidOfHeader(v *fastjson.Value) string {
-	switch {
-	case v.Get("LogName") != nil && v.Get("ThreadId") != nil:
-		return "ProcessId"
-	case v.Get("ThreadID") != nil && v.Get("EventRecordID") != nil && v.Get("ExecutionProcessID") == nil:
-		return "ProcessID"
-	}
-	return ""
-}
-
-// isScalarField reports whether what is called UserData is a field of that name (PowerShell has one) and no container.
-func isScalarField(v *fastjson.Value) bool {
-	u := v.Get("UserData")
-	return u != nil && u.Type() != fastjson.TypeObject && firstMember(v, "EventData", "event_data", "winlog.event_id") == nil
-}
-
-func firstText(v *fastjson.Value, names ...string) string {
-	for _, name := range names {
-		if s := text(v.Get(name)); s != "" {
-			return s
-		}
-	}
-	return ""
 }
 
 // flatMember adds one member of a flat event. Where the event data stand in a container of their own, what is not
