@@ -89,6 +89,9 @@ func (s *Site) explain(req *request, status int, err error) failure {
 	}
 	if own, ok := errors.AsType[*fault.Error](err); ok && own.Key != "" && p.Has(own.Key) {
 		f.Message = p.T(own.Key, own.Args...)
+		if own.Err != nil && code == fault.Invalid {
+			f.Message += " " + own.Err.Error() // where exactly it is wrong, which only the one who read it knows
+		}
 	} else if ok && code == fault.Invalid {
 		f.Message = own.Detail
 	}

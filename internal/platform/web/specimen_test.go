@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -110,5 +111,8 @@ func (x specimen) change(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (x specimen) fails(w http.ResponseWriter, r *http.Request) error {
+	if r.PathValue("code") == "wrapped" {
+		return fault.New(fault.Invalid, "fault.zone", "reading: %w", errors.New("line 3: unexpected token"))
+	}
 	return fault.New(fault.Code(r.PathValue("code")), "", "it failed: %s", webtest.Probe)
 }

@@ -87,6 +87,13 @@ func TestErrorsAreSaidToWhoAsks(t *testing.T) {
 			}
 		}
 	})
+	t.Run("where exactly the input is wrong", func(t *testing.T) {
+		t.Parallel()
+		answer := site.Do(webtest.Request{Path: "/fails/wrapped", Lang: "en"})
+		if !strings.Contains(answer.Body.String(), "There is no such time zone. line 3: unexpected token") {
+			t.Errorf("%s", answer.Body)
+		}
+	})
 	t.Run("htmx, in the reader's language", func(t *testing.T) {
 		t.Parallel()
 		answer := site.Do(webtest.Request{Path: "/fails/conflict", HTMX: "panel", Lang: "ja"})
