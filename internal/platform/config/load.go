@@ -76,6 +76,11 @@ func Load(src Sources) (*Config, []Setting, error) {
 			return nil, nil, err
 		}
 	}
+	for name := range src.Flags {
+		if _, ok := origins[name]; !ok {
+			file = map[string]entry{name: {place: "flag --" + strings.ReplaceAll(name, ".", "-")}}
+		}
+	}
 	if err := unknown(file, places); err != nil {
 		return nil, nil, err
 	}
