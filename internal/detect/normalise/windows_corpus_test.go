@@ -208,3 +208,35 @@ func TestEveryRecordOfTheAttackSamplesBecomesAnEvent(t *testing.T) {
 	}
 	t.Logf("%d files, %d events", len(files), events)
 }
+
+// TestAnEventAsWideAsALogIsBounded: a Windows event with more values than any has.
+func TestAnEventAsWideAsALogIsBounded(t *testing.T) {
+	t.Parallel()
+	const head = `"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1`
+	many := strings.Repeat(`,"Image":"C:\\a\\b.exe","Hashes":"MD5=1,SHA1=2"`, 50_000)
+	lines := strings.Repeat("Aa=1\nBb=2\n", 50_000)
+	for name, item := range map[string]string{
+		"flat":           `{` + head + many + `}`,
+		"evtx":           `{"System":{` + head + `},"EventData":{"a":1` + many + `}}`,
+		"list":           `{"System":{` + head + `},"EventData":{"Data":[1` + strings.Repeat(",1", 100_000) + `]}}`,
+		"winlog":         `{"winlog":{"channel":"x","event_id":1,"event_data":{"a":1` + many + `}}}`,
+		"context":        `{"System":{"Channel":"Windows PowerShell","EventID":400},"EventData":{"Data":` + string(event.AppendQuoted(nil, lines)) + `}}`,
+		"answers":        `{"System":{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":22},"EventData":{"QueryResults":"` + strings.Repeat("192.0.2.1;", 50_000) + `"}}`,
+		"xml":            `<Event><System><Channel>x</Channel><EventID>1</EventID></System><EventData>` + strings.Repeat("<a/>", 100_000) + `</EventData></Event>`,
+		"xml attributes": `<Event><System><Channel>x</Channel><EventID>1</EventID><Odd` + strings.Repeat(` a="1"`, 100_000) + `/></System></Event>`,
+	} {
+		n := newNormaliser(t)
+		format := intake.JSON
+		if strings.HasPrefix(name, "xml") {
+			format = intake.Line
+		}
+		var ev event.Event
+		began := time.Now()
+		if err := n.Normalise(&intake.Batch{Format: format, Received: began}, &intake.Item{Data: []byte(item)}, &ev); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if ev.NumFields() > 2000 || time.Since(began) > 5*time.Second {
+			t.Errorf("%s: %d fields in %v", name, ev.NumFields(), time.Since(began))
+		}
+	}
+}

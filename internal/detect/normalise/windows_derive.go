@@ -174,9 +174,15 @@ func (n *Normaliser) hash(to, name, value string, ev *event.Event) {
 	n.sub(to, name, ev.Keep(n.buf), ev)
 }
 
+// maxAnswers is how many answers of one query are drawn apart.
+const maxAnswers = 64
+
 // answers reads Sysmon's query results: "type:  5 host.example;::ffff:192.0.2.1;".
 func (n *Normaliser) answers(to, list string, ev *event.Event) {
-	for answer := range strings.SplitSeq(list, ";") {
+	for i, answer := range strings.SplitN(list, ";", maxAnswers) {
+		if i == maxAnswers-1 {
+			return // the rest stands in the native field
+		}
 		answer = strings.TrimSpace(answer)
 		if rest, ok := strings.CutPrefix(answer, "type:"); ok {
 			rest = strings.TrimLeft(rest, " ")
@@ -231,6 +237,9 @@ var contextKeys = [...]string{
 	"command_name", "command_type", "script_name", "command_path", "sequence_number", "user", "connected_user", "shell_id",
 }
 
+// maxContext is how many lines of a context are drawn apart.
+const maxContext = 40
+
 // powershellContext reads "Host Application = powershell.exe" (event 4103) and "HostApplication=powershell.exe"
 // (events 400, 403, 600, 800) on lines of their own.
 func (n *Normaliser) powershellContext(to, text string, ev *event.Event) {
@@ -252,7 +261,9 @@ func (n *Normaliser) powershellContext(to, text string, ev *event.Event) {
 				key = contextKeys[line]
 			}
 		}
-		line++
+		if line++; line > maxContext {
+			return
+		}
 		if key != "" {
 			n.path = append(append(append(n.path[:0], to...), '.'), key...)
 			if value != "" && !ev.Has(alias(n.path)) {

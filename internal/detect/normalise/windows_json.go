@@ -17,6 +17,9 @@ import (
 func (n *Normaliser) windowsEvent(v *fastjson.Value, ev *event.Event) bool {
 	var l look
 	v.GetObject().Visit(func(key []byte, child *fastjson.Value) { l.see(alias(key), child) })
+	if leaves(v, maxLeaves) < 0 {
+		return false // no Windows event is that wide: what reads any JSON bounds it
+	}
 	switch {
 	case isSystem(l.event):
 		n.xmlAsJSON(l.event, ev)
@@ -30,6 +33,41 @@ func (n *Normaliser) windowsEvent(v *fastjson.Value, ev *event.Event) bool {
 		return true
 	}
 	return n.flatWindows(v, &l, ev)
+}
+
+// maxLeaves is how many values a Windows event may have in all; real ones have a hundred.
+const maxLeaves = 800
+
+// leaves returns how many of room are left after v's values, negative where there are more.
+func leaves(v *fastjson.Value, room int) int {
+	switch v.Type() {
+	case fastjson.TypeObject:
+		o := v.GetObject()
+		if room -= o.Len(); room < 0 {
+			return -1
+		}
+		o.Visit(func(_ []byte, child *fastjson.Value) {
+			if room >= 0 && !isScalar(child) {
+				room = leaves(child, room)
+			}
+		})
+	case fastjson.TypeArray:
+		items := v.GetArray()
+		if room -= len(items); room < 0 {
+			return -1
+		}
+		for _, item := range items {
+			if room >= 0 && !isScalar(item) {
+				room = leaves(item, room)
+			}
+		}
+	}
+	return room
+}
+
+func isScalar(v *fastjson.Value) bool {
+	t := v.Type()
+	return t != fastjson.TypeObject && t != fastjson.TypeArray
 }
 
 // look is what tells the shapes apart, found in one pass over the object's members.

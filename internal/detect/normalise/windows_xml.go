@@ -10,7 +10,7 @@ import (
 // Sysmon for Linux write it, and reports whether s was one. XML that breaks off leaves what was read up to there, and
 // the text in event.original.
 func (n *Normaliser) eventXML(s string, ev *event.Event) bool {
-	if !isEventXML(s) {
+	if !isEventXML(s) || strings.Count(s, "<") > 4*maxLeaves {
 		return false
 	}
 	channel, provider, id := peekXML(s)

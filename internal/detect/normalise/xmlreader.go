@@ -8,7 +8,7 @@ import (
 
 // xmlReader reads the plain XML that events are made of (XML 1.0 without a document type): elements, attributes, text,
 // CDATA, character references and the five named entities. It is not a validator: what it does not understand it
-// leaves as text, and it never fails but for XML that breaks off. After next, kind and path say where it is: at
+// leaves as text, and it never fails; broken says that something was not as it should be. After next, kind and path say where it is: at
 // xmlStart and xmlEnd the element is the last of path.
 type xmlReader struct {
 	rest   string
@@ -36,8 +36,11 @@ const (
 
 type xmlAttr struct{ name, value string }
 
-// maxXMLDepth bounds what an event's XML may nest.
-const maxXMLDepth = 64
+// Bounds of an event's XML: how deep it may nest, and how many attributes an element may have.
+const (
+	maxXMLDepth = 64
+	maxXMLAttrs = 32
+)
 
 func (x *xmlReader) is(path ...string) bool {
 	if len(path) != len(x.path) {
@@ -197,7 +200,11 @@ func (x *xmlReader) attr(s string) (rest string, ok bool) {
 	if end < 0 {
 		return s, false
 	}
-	x.attrs = append(x.attrs, xmlAttr{name, unescapeXML(rest[1 : 1+end])})
+	if len(x.attrs) < maxXMLAttrs {
+		x.attrs = append(x.attrs, xmlAttr{name, unescapeXML(rest[1 : 1+end])})
+	} else {
+		x.broken = true
+	}
 	return rest[end+2:], true
 }
 
