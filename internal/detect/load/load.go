@@ -1,0 +1,162 @@
+// Package load reads log files one after another and hands out what is in them as batches: for a scan, or for an
+// import into the store.
+//
+// A file that cannot be opened and a damaged chunk are named in the Result, and the reading goes on: one bad file
+// among a thousand costs nothing but itself. Memory is bounded by the batch, not by the file.
+package load
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"yagura/internal/detect/intake"
+	"yagura/internal/detect/logfile"
+	"yagura/internal/platform/fault"
+)
+
+// Options says how to read.
+type Options struct {
+	Input    string         // intake.Batch.Input of every batch
+	Source   string         // intake.Batch.Source of every batch
+	MaxItems int            // events in a batch; 0 is 512
+	Progress func(Progress) // told after each batch, from the caller's goroutine; may be nil
+}
+
+// Progress is how far the reading has come.
+type Progress struct {
+	File        string
+	Read, Total int64 // bytes of this file as they lie on disk; Total is 0 where it is unknown
+	Events      int64 // of all files so far
+}
+
+// Result is what there was.
+type Result struct {
+	Files    int
+	Events   int64
+	Problems []Problem // the first MaxProblems
+}
+
+// MaxProblems is how many problems a Result names.
+const MaxProblems = 100
+
+// Problem is something that could not be read.
+type Problem struct {
+	File   string
+	Place  string // "line 7", "chunk 3"; "" for the file as a whole
+	Reason string
+}
+
+func (p Problem) String() string {
+	if p.Place == "" {
+		return p.File + ": " + p.Reason
+	}
+	return p.File + ": " + p.Place + ": " + p.Reason
+}
+
+// Files reads the files, and the log files in the folders, among paths, in order. It gives take a batch at a
+// time; the batch and its items are take's to keep. An error of take, or the end of ctx, ends the reading.
+func Files(ctx context.Context, paths []string, opt Options, take func(context.Context, *intake.Batch) error) (*Result, error) {
+	files, err := list(paths)
+	if err != nil {
+		return nil, err
+	}
+	if opt.MaxItems <= 0 {
+		opt.MaxItems = 512
+	}
+	r := reader{opt: opt, take: take}
+	for _, path := range files {
+		if err := r.file(ctx, path); err != nil {
+			return &r.result, err
+		}
+	}
+	return &r.result, nil
+}
+
+type reader struct {
+	opt    Options
+	take   func(context.Context, *intake.Batch) error
+	result Result
+}
+
+func (r *reader) problem(p Problem) {
+	if len(r.result.Problems) < MaxProblems {
+		r.result.Problems = append(r.result.Problems, p)
+	}
+}
+
+func (r *reader) file(ctx context.Context, path string) error {
+	r.result.Files++
+	f, err := logfile.Open(path)
+	if err != nil {
+		r.problem(Problem{File: path, Reason: err.Error()})
+		return nil
+	}
+	defer f.Close() // it was only read
+	defer func() {
+		for _, d := range f.Damage() {
+			r.problem(Problem{File: path, Place: d.Place, Reason: d.Reason})
+		}
+	}()
+	for {
+		items, err := f.Next(ctx, r.opt.MaxItems)
+		if len(items) > 0 {
+			if err := r.batch(ctx, path, f, items); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			r.problem(Problem{File: path, Reason: err.Error()})
+			return nil
+		}
+	}
+}
+
+func (r *reader) batch(ctx context.Context, path string, f *logfile.File, items []intake.Item) error {
+	b := &intake.Batch{
+		Input: r.opt.Input, Source: r.opt.Source, Format: f.Format(), Dataset: f.Dataset(), File: path,
+		Received: time.Now().UTC(), Items: items,
+	}
+	if err := r.take(ctx, b); err != nil {
+		return err
+	}
+	r.result.Events += int64(len(items))
+	if r.opt.Progress != nil {
+		read, total := f.Progress()
+		r.opt.Progress(Progress{File: path, Read: read, Total: total, Events: r.result.Events})
+	}
+	return nil
+}
+
+// list names the files of paths: folders with all log files below them, in order.
+func list(paths []string) ([]string, error) {
+	var files []string
+	for _, path := range paths {
+		err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if !d.IsDir() && (p == path || logfile.Known(p)) {
+				files = append(files, p)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "fault.file.open", "%w", err)
+		}
+	}
+	if len(files) == 0 {
+		return nil, fault.New(fault.Invalid, "fault.file.none", "no log file in %s", strings.Join(paths, ", "))
+	}
+	return slices.Compact(files), nil
+}

@@ -1,0 +1,200 @@
+// Package scan matches Sigma rules against log files without a server: the engine of `yagura detect`.
+//
+// Files are read one after another and matched on every core; matches come out in the order of the files
+// and of the events in them, whatever the number of workers. Memory is bounded by the workers, not by
+// the files. A file that cannot be opened, a damaged chunk or a line that cannot be read is counted and named in
+// the Summary, and the scan goes on.
+package scan
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"yagura/internal/detect/intake"
+	"yagura/internal/detect/load"
+	"yagura/internal/detect/normalise"
+	"yagura/internal/detect/taxonomy"
+	"yagura/internal/event"
+	"yagura/sigma"
+)
+
+// Options says what to match and how.
+type Options struct {
+	Matcher  *sigma.Matcher
+	Taxonomy *taxonomy.Taxonomy
+	Workers  int // 0: one a core
+	// Progress, if set, is told now and then how far the scan is, from one goroutine.
+	Progress func(load.Progress)
+}
+
+// Match is one rule that holds for one event. The event is valid only inside the Visit that is given it.
+type Match struct {
+	Rule   *sigma.Rule
+	File   string
+	Record uint64 // the line, or the EVTX record id
+	Event  *event.Event
+}
+
+// Visitor turns matches into output. Visit is called on the workers, concurrently, and appends to dst what is to
+// be written; Emit is called with the results one at a time in the order of the input.
+type Visitor interface {
+	Visit(dst []byte, m Match) []byte
+	Emit(chunk []byte) error
+}
+
+// Summary is what a scan came to.
+type Summary struct {
+	Files     int
+	Events    int64
+	Malformed int64 // events that could not be decoded
+	Matches   int64
+	ByLevel   map[sigma.Level]int64
+	ByTactic  map[string]int64
+	Problems  []load.Problem // the first load.MaxProblems
+	Elapsed   time.Duration
+}
+
+// chunk is a batch on its way to a worker and back.
+type chunk struct {
+	batch   *intake.Batch
+	out     []byte
+	tally   tally
+	matched chan struct{} // closed by the worker
+}
+
+// tally is what one chunk adds to the summary.
+type tally struct {
+	events, malformed, matches int64
+	levels                     map[sigma.Level]int64
+	tactics                    map[string]int64
+	problems                   []load.Problem
+}
+
+// Files scans the files, and the folders among paths with all below them.
+func Files(ctx context.Context, paths []string, opt Options, v Visitor) (*Summary, error) {
+	started := time.Now()
+	if opt.Workers <= 0 {
+		opt.Workers = runtime.GOMAXPROCS(0)
+	}
+	s := &Summary{ByLevel: make(map[sigma.Level]int64), ByTactic: make(map[string]int64)}
+	group, ctx := errgroup.WithContext(ctx)
+	work := make(chan *chunk, opt.Workers)
+	ordered := make(chan *chunk, 4*opt.Workers)
+	pool := &sync.Pool{New: func() any { return new(chunk) }}
+
+	for range opt.Workers {
+		group.Go(func() error {
+			w := worker{normaliser: normalise.New(opt.Taxonomy), scratch: opt.Matcher.NewScratch(), matcher: opt.Matcher, visitor: v}
+			for c := range work {
+				w.match(c)
+				close(c.matched)
+			}
+			return nil
+		})
+	}
+	var read *load.Result
+	group.Go(func() (err error) {
+		defer close(ordered)
+		defer close(work)
+		read, err = load.Files(ctx, paths, load.Options{Input: "detect", Progress: opt.Progress}, func(ctx context.Context, b *intake.Batch) error {
+			c := pool.Get().(*chunk)
+			c.batch, c.out, c.tally, c.matched = b, c.out[:0], tally{}, make(chan struct{})
+			for _, to := range []chan<- *chunk{work, ordered} {
+				select {
+				case to <- c:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+			return nil
+		})
+		return err
+	})
+	group.Go(func() error {
+		for c := range ordered {
+			<-c.matched
+			if err := v.Emit(c.out); err != nil {
+				return err
+			}
+			s.add(&c.tally)
+			pool.Put(c)
+		}
+		return nil
+	})
+	err := group.Wait()
+	if read != nil {
+		s.Files = read.Files
+		s.Problems = append(s.Problems, read.Problems...)
+		s.Problems = s.Problems[:min(len(s.Problems), load.MaxProblems)]
+	}
+	s.Elapsed = time.Since(started)
+	return s, err
+}
+
+func (s *Summary) add(t *tally) {
+	s.Events += t.events
+	s.Malformed += t.malformed
+	s.Matches += t.matches
+	for level, n := range t.levels {
+		s.ByLevel[level] += n
+	}
+	for tactic, n := range t.tactics {
+		s.ByTactic[tactic] += n
+	}
+	s.Problems = append(s.Problems, t.problems[:min(len(t.problems), load.MaxProblems-len(s.Problems))]...)
+}
+
+// worker matches chunks; its engines are its own.
+type worker struct {
+	normaliser *normalise.Normaliser
+	matcher    *sigma.Matcher
+	scratch    *sigma.Scratch
+	visitor    Visitor
+	event      event.Event
+}
+
+func (w *worker) match(c *chunk) {
+	t := &c.tally
+	for i := range c.batch.Items {
+		it := &c.batch.Items[i]
+		t.events++
+		w.event.Reset()
+		if err := w.normalise(c.batch, it); err != nil {
+			t.malformed++
+			if len(t.problems) < load.MaxProblems {
+				t.problems = append(t.problems, load.Problem{File: c.batch.File, Place: fmt.Sprintf("record %d", it.Record), Reason: err.Error()})
+			}
+			continue
+		}
+		for _, rule := range w.matcher.Match(&w.event, w.scratch) {
+			t.count(rule)
+			c.out = w.visitor.Visit(c.out, Match{Rule: rule, File: c.batch.File, Record: it.Record, Event: &w.event})
+		}
+	}
+}
+
+// normalise keeps one hostile event from ending the scan of all the others.
+func (w *worker) normalise(b *intake.Batch, it *intake.Item) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the decoder failed: %v", p)
+		}
+	}()
+	return w.normaliser.Normalise(b, it, &w.event)
+}
+
+func (t *tally) count(rule *sigma.Rule) {
+	if t.levels == nil {
+		t.levels, t.tactics = make(map[sigma.Level]int64), make(map[string]int64)
+	}
+	t.matches++
+	t.levels[rule.Level]++
+	for _, tactic := range rule.Tactics() {
+		t.tactics[tactic]++
+	}
+}
