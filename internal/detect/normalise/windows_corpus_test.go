@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/valyala/fastjson"
+
 	"yagura/internal/detect/intake"
 	"yagura/internal/detect/logfile"
 	"yagura/internal/detect/normalise"
@@ -239,4 +241,44 @@ func TestAnEventAsWideAsALogIsBounded(t *testing.T) {
 			t.Errorf("%s: %d fields in %v", name, ev.NumFields(), time.Since(began))
 		}
 	}
+}
+
+// TestInsertsStandInTheOrderOfTheRealEvents: the order that the taxonomy gives for values without names is that of Windows' own
+// files, where the names are.
+func TestInsertsStandInTheOrderOfTheRealEvents(t *testing.T) {
+	t.Parallel()
+	tax := loadTaxonomy(t)
+	files, err := filepath.Glob(filepath.Join(realLogs(t, "evtx"), "*.evtx"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	var p fastjson.Parser
+	checked := map[string]int{}
+	for _, path := range files {
+		eachItem(t, path, func(_ *intake.Batch, it *intake.Item) {
+			v, err := p.ParseBytes(it.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			channel := tax.Channel(string(v.GetStringBytes("Event", "System", "Channel")))
+			data := v.GetObject("Event", "EventData")
+			if channel == nil || data == nil {
+				return
+			}
+			id := v.Get("Event", "System", "EventID").String()
+			inserts := channel.Record(id, string(v.GetStringBytes("Event", "System", "Provider", "#attributes", "Name"))).Inserts
+			if len(inserts) == 0 {
+				return
+			}
+			checked[id]++
+			i := 0
+			data.Visit(func(key []byte, _ *fastjson.Value) {
+				if i < len(inserts) && string(key) != inserts[i] && checked[id] < 3 {
+					t.Errorf("%s: event %s: field %d is %s, not %s", filepath.Base(path), id, i, key, inserts[i])
+				}
+				i++
+			})
+		})
+	}
+	t.Logf("events that were checked: %v", checked)
 }
