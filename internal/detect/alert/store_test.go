@@ -30,7 +30,12 @@ type opener interface {
 
 func open(t opener, ctx context.Context, path string, opt alert.Options) (*alert.Store, *db.DB) {
 	t.Helper()
-	d, err := db.OpenAt(ctx, path, func() time.Time { return noon.Add(100 * 24 * time.Hour) })
+	return openAt(t, ctx, path, opt, func() time.Time { return noon.Add(100 * 24 * time.Hour) })
+}
+
+func openAt(t opener, ctx context.Context, path string, opt alert.Options, now func() time.Time) (*alert.Store, *db.DB) {
+	t.Helper()
+	d, err := db.OpenAt(ctx, path, now)
 	if err != nil {
 		t.Fatal(err)
 	}
