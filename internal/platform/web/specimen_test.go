@@ -42,6 +42,7 @@ func (x specimen) module() web.Module {
 	return web.Module{
 		Name:      "specimen",
 		Templates: os.DirFS("testdata/specimen"),
+		Static:    os.DirFS("testdata/specimen"),
 		Nav: []web.NavItem{
 			{House: "detect", Key: "chart.time", Path: "/specimen", Permission: "specimen.read", Order: 10},
 			{House: "detect", Key: "value.search", Path: "/search", Permission: "specimen.read", Order: 20},

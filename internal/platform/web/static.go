@@ -28,26 +28,29 @@ type asset struct {
 
 func loadAssets() (*assets, error) {
 	a := &assets{files: make(map[string]asset), address: make(map[string]string)}
-	err := fs.WalkDir(staticFiles, "static", func(name string, d fs.DirEntry, err error) error {
+	return a, a.add("", staticFiles)
+}
+
+// add takes the files of a module's static folder, found as "<module>/<name>".
+func (a *assets) add(module string, files fs.FS) error {
+	return fs.WalkDir(files, "static", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		data, err := staticFiles.ReadFile(name)
+		data, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(data)
-		plain := strings.TrimPrefix(name, "static/")
-		ext := path.Ext(plain)
+		plain := path.Join(module, strings.TrimPrefix(name, "static/"))
+		if a.address[plain] != "" {
+			return fmt.Errorf("there are two static files %s", plain)
+		}
+		sum, ext := sha256.Sum256(data), path.Ext(plain)
 		hashed := strings.TrimSuffix(plain, ext) + "." + hex.EncodeToString(sum[:6]) + ext
 		a.files[hashed] = asset{data, contentType(ext)}
 		a.address[plain] = "/static/" + hashed
 		return nil
 	})
-	if err != nil {
-		return nil, fmt.Errorf("reading static files: %w", err)
-	}
-	return a, nil
 }
 
 // contentType names the kind by a list of our own: what the system's list says must not matter.

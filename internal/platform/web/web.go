@@ -63,6 +63,8 @@ type Module struct {
 	// Templates has templates/*.html: each file is a page "<module>/<file without .html>" that defines "title" and
 	// "content" and any blocks of its own; files that begin with "_" are shared by the module's pages.
 	Templates fs.FS
+	// Static has static/*: styles and scripts of the module's own pages, for {{asset "<module>/<file>"}} in their block "assets".
+	Static fs.FS
 	// Migrations are the room's tables, for the app to apply before it serves.
 	Migrations fs.FS
 }
@@ -124,6 +126,11 @@ func New(opt Options) (*Site, error) {
 func (s *Site) Mount(m Module) error {
 	if m.Name == "" || slices.ContainsFunc(s.modules, func(other Module) bool { return other.Name == m.Name }) {
 		return fmt.Errorf("mounting module %q: the name is empty or taken", m.Name)
+	}
+	if m.Static != nil {
+		if err := s.assets.add(m.Name, m.Static); err != nil {
+			return fmt.Errorf("mounting module %s: %w", m.Name, err)
+		}
 	}
 	if m.Templates != nil {
 		if err := s.pages.add(m.Name, m.Templates); err != nil {

@@ -252,6 +252,12 @@ func TestStaticFilesAreKeptForEverUnderTheirHash(t *testing.T) {
 	if answer.Code != 200 || answer.Header().Get("Content-Type") != "text/css; charset=utf-8" || !strings.Contains(answer.Header().Get("Cache-Control"), "immutable") {
 		t.Errorf("%s: %d %v", address, answer.Code, answer.Header())
 	}
+	list := site.Do(webtest.Request{As: webtest.Admin, Path: "/specimen"}).Body.String()
+	_, rest, _ = strings.Cut(list, `href="/static/specimen/specimen.`)
+	own, _, found := strings.Cut(rest, `"`)
+	if answer := site.Do(webtest.Request{Path: "/static/specimen/specimen." + own}); !found || answer.Code != 200 {
+		t.Errorf("the module's own style: %q, status %d", own, answer.Code)
+	}
 	if plain := site.Do(webtest.Request{Path: "/static/app.css"}); plain.Code != 404 {
 		t.Errorf("without its hash: %d", plain.Code)
 	}
