@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"sync"
 
 	"yagura/internal/detect/intake"
 	"yagura/internal/platform/fault"
@@ -15,9 +14,6 @@ const (
 	// itemOverhead is more than an item's lengths and number take.
 	itemOverhead = 32
 )
-
-// buffers hold encoded records between their making and their use, for Accept and for the reader.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 var _ intake.Sink = (*Pipeline)(nil)
 
@@ -39,8 +35,8 @@ func (p *Pipeline) Accept(ctx context.Context, b *intake.Batch) error {
 			n++
 		}
 		part.Items, rest = rest[:n], rest[n:]
-		buf := buffers.Get().(*[]byte)
-		defer buffers.Put(buf)
+		buf := p.buffer()
+		defer p.buffers.Put(buf)
 		*buf = part.AppendBinary((*buf)[:0])
 		records = append(records, *buf)
 	}
@@ -49,6 +45,14 @@ func (p *Pipeline) Accept(ctx context.Context, b *intake.Batch) error {
 	}
 	_, err := p.spool.Append(ctx, records...)
 	return err
+}
+
+// buffer returns memory for an encoded record; give it back to buffers.
+func (p *Pipeline) buffer() *[]byte {
+	if buf, ok := p.buffers.Get().(*[]byte); ok {
+		return buf
+	}
+	return new([]byte)
 }
 
 func headBytes(b *intake.Batch) int {

@@ -51,7 +51,7 @@ func readCursor(file string) (cursor, error) {
 
 // writeCursor replaces the file in one step: after a crash it holds the old position or the new one.
 func writeCursor(file string, c cursor) error {
-	f, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	f, err := os.OpenFile(file+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,6 @@ func (s *memoryStore) breakWith(err error) {
 func (s *memoryStore) crash(age time.Duration, keep func() bool) *memoryStore {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.broken = errors.New("crashed")
 	left := new(memoryStore)
 	for i, ev := range s.events {
 		if time.Since(s.times[i]) > age || keep() {

@@ -55,7 +55,7 @@ func TestKill(t *testing.T) {
 		life         time.Duration // at most
 	}{
 		{"fake", 8, 60, 500 * time.Millisecond},
-		{"real", 3, 40, 4 * time.Second},
+		{"real", 2, 40, 4 * time.Second},
 	} {
 		t.Run(c.kind, func(t *testing.T) {
 			t.Parallel()

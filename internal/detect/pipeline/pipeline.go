@@ -68,6 +68,7 @@ type Pipeline struct {
 	state  state
 	stacks panicLog
 
+	buffers sync.Pool // *[]byte: encoded records, of Accept and of the reader
 	memory  *semaphore.Weighted
 	jobs    chan *job // to the workers
 	ordered chan *job // the same jobs, to the committer, in order

@@ -119,10 +119,10 @@ func (p *Pipeline) gather(ctx context.Context, r *spool.Reader) (*job, error) {
 }
 
 func (p *Pipeline) next(ctx context.Context, r *spool.Reader) (record, error) {
-	buf := buffers.Get().(*[]byte)
+	buf := p.buffer()
 	payload, at, err := r.Next(ctx, *buf)
 	if err != nil {
-		buffers.Put(buf)
+		p.buffers.Put(buf)
 		return record{}, err
 	}
 	*buf = payload

@@ -57,7 +57,7 @@ func (w *worker) work(j *job) {
 		}
 	}
 	for _, r := range j.records {
-		buffers.Put(r.payload)
+		w.p.buffers.Put(r.payload)
 	}
 	j.records = nil
 }
