@@ -185,11 +185,11 @@ func verb(key []byte) string {
 	return ""
 }
 
+// indexName is the index that an action names, or the path's. Elasticsearch refuses an action without either; here an
+// index is only a hint, so it may be missing.
 func (q *request) indexName(meta *fastjson.Value, defaultIndex string) (string, error) {
 	name := meta.GetStringBytes("_index")
 	switch {
-	case len(name) == 0 && defaultIndex == "":
-		return "", fmt.Errorf("index is missing")
 	case len(name) == 0:
 		return defaultIndex, nil
 	case len(name) > maxIndexName:

@@ -125,8 +125,8 @@ func TestBulk(t *testing.T) {
 			outcomes: "update 400\ndelete 400\ncreate 201\n", reason: "immutable",
 		},
 		{
-			name: "no index anywhere", path: "/_bulk", body: "{\"index\":{}}\n{\"a\":1}\n",
-			outcomes: "index 400\n", reason: "index is missing",
+			name: "no index anywhere, which is only a hint here", path: "/_bulk", body: "{\"index\":{}}\n{\"a\":1}\n",
+			items: "{\"a\":1}\n", outcomes: "index 201\n",
 		},
 		{
 			name: "an action without its document", path: "/logs/_bulk", body: "{\"index\":{}}\n",
