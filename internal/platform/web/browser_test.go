@@ -7,15 +7,12 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"yagura/internal/platform/web/webtest"
 )
-
-type step = chromedp.Action[chromedp.Void]
 
 // openSpecimen serves the specimen and opens a browser.
 func openSpecimen(t *testing.T) (ctx context.Context, address string) {
@@ -26,36 +23,6 @@ func openSpecimen(t *testing.T) (ctx context.Context, address string) {
 	return ctx, server.URL
 }
 
-// do runs steps, or ends the test.
-func do(t *testing.T, ctx context.Context, steps ...step) {
-	t.Helper()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// ask evaluates an expression in the page.
-func ask[T any](t *testing.T, ctx context.Context, expression string) T {
-	t.Helper()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
-	if err != nil {
-		t.Fatalf("%s: %v", expression, err)
-	}
-	return value
-}
-
-// until waits for an expression to become true. It asks from outside: the content policy lets no page evaluate text.
-func until(t *testing.T, ctx context.Context, expression string) {
-	t.Helper()
-	for range 400 {
-		if ask[bool](t, ctx, "!!("+expression+")") {
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	t.Fatalf("waited in vain for %s", expression)
-}
-
 // watch collects what the content policy blocks and what scripts throw.
 const watch = `window.troubles = [];
 addEventListener("securitypolicyviolation", e => troubles.push(e.violatedDirective + " " + e.blockedURI + " " + e.sourceFile));
@@ -64,29 +31,29 @@ addEventListener("error", e => troubles.push(e.message)); true`
 func TestWorkingByKeyboard(t *testing.T) {
 	t.Parallel()
 	ctx, address := openSpecimen(t)
-	press := func(keys string) { t.Helper(); do(t, ctx, chromedp.KeyEvent(keys)) }
-	see := func(expression string) { t.Helper(); until(t, ctx, expression) }
+	press := func(keys string) { t.Helper(); webtest.Do(t, ctx, chromedp.KeyEvent(keys)) }
+	see := func(expression string) { t.Helper(); webtest.Until(t, ctx, expression) }
 
 	// Signing in leads to where one wanted to go.
-	do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/specimen?a=b"))
+	webtest.Do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/specimen?a=b"))
 	see(`document.activeElement.name === "name"`)
 	press("admin\t" + webtest.Password + "\r")
 	see(`document.readyState === "complete" && location.pathname + location.search === "/specimen?a=b" && !!document.querySelector("#rail")`)
 
 	// The language changes in place and stays.
-	do(t, ctx, chromedp.Click(chromedp.CSS(".languages summary")), chromedp.Click(chromedp.CSS(".languages button[lang=ja]")))
+	webtest.Do(t, ctx, chromedp.Click(chromedp.CSS(".languages summary")), chromedp.Click(chromedp.CSS(".languages button[lang=ja]")))
 	see(`document.readyState === "complete" && document.documentElement.lang === "ja" && location.search === "?a=b"`)
-	ask[bool](t, ctx, watch)
+	webtest.Ask[bool](t, ctx, watch)
 
 	// The search box by both its keys; in it, letters are letters.
-	do(t, ctx, chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	webtest.Do(t, ctx, chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
 	see(`document.activeElement.id === "q"`)
 	press("jx")
 	see(`document.activeElement.value === "jx" && !document.querySelector(".cursor")`)
-	ask[bool](t, ctx, `document.activeElement.blur(), true`)
+	webtest.Ask[bool](t, ctx, `document.activeElement.blur(), true`)
 	press("/")
 	see(`document.activeElement.id === "q"`)
-	ask[bool](t, ctx, `document.activeElement.blur(), true`)
+	webtest.Ask[bool](t, ctx, `document.activeElement.blur(), true`)
 
 	// The list: down, down, up; the focus goes along.
 	press("jjjk")
@@ -101,14 +68,14 @@ func TestWorkingByKeyboard(t *testing.T) {
 	see(`location.hash === "#r-1" && document.querySelector("#panel h1")?.textContent.includes("Mass download") && !document.querySelector("#panel .columns")`)
 	press("j")
 	see(`location.hash === "#r-2" && document.querySelector("#panel h1")?.textContent.includes("監査ログの消去")`)
-	do(t, ctx, chromedp.Reload())
+	webtest.Do(t, ctx, chromedp.Reload())
 	see(`document.readyState === "complete" && document.querySelector("#panel h1")?.textContent.includes("監査ログの消去")`)
-	ask[bool](t, ctx, watch)
+	webtest.Ask[bool](t, ctx, watch)
 	press(kb.Escape)
 	see(`location.hash === "" && document.querySelector("#side").hidden && document.activeElement.closest("tr").id === "r-2"`)
 
 	// A value's menu: arrows move in it, Esc closes it.
-	do(t, ctx, chromedp.Click(chromedp.CSS("#r-3 button.value")))
+	webtest.Do(t, ctx, chromedp.Click(chromedp.CSS("#r-3 button.value")))
 	see(`document.activeElement.getAttribute("role") === "menuitem" && document.activeElement.getAttribute("href") === "/search?q=host.name%3A%3D%22pc-0415%22"`)
 	press(kb.ArrowDown)
 	see(`document.activeElement === document.querySelectorAll(".value-menu [role=menuitem]")[1]`)
@@ -116,26 +83,26 @@ func TestWorkingByKeyboard(t *testing.T) {
 	see(`!document.querySelector(".value-menu") && document.activeElement.matches("#r-3 button.value")`)
 
 	// A dangerous form asks first, and for a word; saying no does nothing.
-	ask[bool](t, ctx, `document.querySelector("#r-3 input").click(), true`)
-	do(t, ctx, chromedp.Click(chromedp.CSS("[data-bulk] .danger")))
+	webtest.Ask[bool](t, ctx, `document.querySelector("#r-3 input").click(), true`)
+	webtest.Do(t, ctx, chromedp.Click(chromedp.CSS("[data-bulk] .danger")))
 	see(`document.querySelector("dialog[open] .danger").disabled && document.activeElement.matches("dialog input")`)
 	press(kb.Escape)
 	see(`!document.querySelector("dialog")`)
-	do(t, ctx, chromedp.Click(chromedp.CSS("[data-bulk] .danger")))
+	webtest.Do(t, ctx, chromedp.Click(chromedp.CSS("[data-bulk] .danger")))
 	see(`document.activeElement.matches("dialog input")`)
 	press("close")
 	see(`!document.querySelector("dialog[open] .danger").disabled`)
-	if troubles := ask[[]string](t, ctx, `troubles`); len(troubles) > 0 {
+	if troubles := webtest.Ask[[]string](t, ctx, `troubles`); len(troubles) > 0 {
 		t.Errorf("the page had troubles: %q", troubles)
 	}
-	do(t, ctx, chromedp.Click(chromedp.CSS("dialog .danger")))
+	webtest.Do(t, ctx, chromedp.Click(chromedp.CSS("dialog .danger")))
 	see(`document.readyState === "complete" && document.querySelector(".flash")?.textContent.includes("変更しました。")`)
 }
 
 func TestFiltersJoinTheSearch(t *testing.T) {
 	t.Parallel()
 	ctx, address := openSpecimen(t)
-	do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/signin"), webtest.SetCookie("visitor", "admin"))
+	webtest.Do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/signin"), webtest.SetCookie("visitor", "admin"))
 	for query, want := range map[string]string{
 		"":                         `host.name:="pc-0412"`,
 		"*":                        `host.name:="pc-0412"`,
@@ -145,13 +112,13 @@ func TestFiltersJoinTheSearch(t *testing.T) {
 		`"a | b" | limit 3`:        `"a | b" host.name:="pc-0412" | limit 3`,
 		"* | limit 3":              `host.name:="pc-0412" | limit 3`,
 	} {
-		do(t, ctx, chromedp.Navigate(address+"/search?since=7d&q="+url.QueryEscape(query)), chromedp.Click(chromedp.CSS("#r-0 button.value")))
-		until(t, ctx, `!!document.querySelector(".value-menu")`)
-		links := ask[[]string](t, ctx, `[...document.querySelectorAll(".value-menu a")].map(a => new URL(a.href).searchParams.get("q"))`)
+		webtest.Do(t, ctx, chromedp.Navigate(address+"/search?since=7d&q="+url.QueryEscape(query)), chromedp.Click(chromedp.CSS("#r-0 button.value")))
+		webtest.Until(t, ctx, `!!document.querySelector(".value-menu")`)
+		links := webtest.Ask[[]string](t, ctx, `[...document.querySelectorAll(".value-menu a")].map(a => new URL(a.href).searchParams.get("q"))`)
 		if len(links) != 4 || links[1] != want || links[2] != strings.Replace(want, "host.name", "!host.name", 1) {
 			t.Errorf("%q: %q, want %q", query, links, want)
 		}
-		if since := ask[string](t, ctx, `new URL(document.querySelectorAll(".value-menu a")[1].href).searchParams.get("since")`); since != "7d" {
+		if since := webtest.Ask[string](t, ctx, `new URL(document.querySelectorAll(".value-menu a")[1].href).searchParams.get("since")`); since != "7d" {
 			t.Errorf("%q: the range became %q", query, since)
 		}
 	}
@@ -160,19 +127,19 @@ func TestFiltersJoinTheSearch(t *testing.T) {
 func TestBrushingAHistogramNarrowsTheTime(t *testing.T) {
 	t.Parallel()
 	ctx, address := openSpecimen(t)
-	do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/signin"), webtest.SetCookie("visitor", "admin"), chromedp.Navigate(address+"/specimen"))
-	until(t, ctx, `document.querySelector(".u-over")?.getBoundingClientRect().width > 800`)
-	box := ask[map[string]float64](t, ctx, `document.querySelector(".u-over").getBoundingClientRect().toJSON()`)
+	webtest.Do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/signin"), webtest.SetCookie("visitor", "admin"), chromedp.Navigate(address+"/specimen"))
+	webtest.Until(t, ctx, `document.querySelector(".u-over")?.getBoundingClientRect().width > 800`)
+	box := webtest.Ask[map[string]float64](t, ctx, `document.querySelector(".u-over").getBoundingClientRect().toJSON()`)
 	x, y := box["left"]+box["width"]/4, box["top"]+20
-	do(t, ctx,
+	webtest.Do(t, ctx,
 		chromedp.MouseEvent(chromedp.MouseMoved, x, y),
 		chromedp.MouseEvent(chromedp.MousePressed, x, y, chromedp.ButtonLeft, chromedp.ClickCount(1)),
 		chromedp.MouseEvent(chromedp.MouseMoved, x+50, y, chromedp.ButtonLeft),
 		chromedp.MouseEvent(chromedp.MouseMoved, x+100, y, chromedp.ButtonLeft),
 		chromedp.MouseEvent(chromedp.MouseReleased, x+100, y, chromedp.ButtonLeft, chromedp.ClickCount(1)))
-	until(t, ctx, `new URLSearchParams(location.search).has("start") && !new URLSearchParams(location.search).has("since")`)
+	webtest.Until(t, ctx, `new URLSearchParams(location.search).has("start") && !new URLSearchParams(location.search).has("since")`)
 	// 100 of about 985 points are a tenth of the day, rounded out to steps of a quarter of an hour.
-	hours := ask[float64](t, ctx, `(q => (Date.parse(q.get("end")) - Date.parse(q.get("start"))) / 3600000)(new URLSearchParams(location.search))`)
+	hours := webtest.Ask[float64](t, ctx, `(q => (Date.parse(q.get("end")) - Date.parse(q.get("start"))) / 3600000)(new URLSearchParams(location.search))`)
 	if hours < 2 || hours > 3 {
 		t.Errorf("the brushed range is %v hours long", hours)
 	}
@@ -199,16 +166,16 @@ const contrasts = `(() => {
 func TestPagesCanBeRead(t *testing.T) {
 	t.Parallel()
 	ctx, address := openSpecimen(t)
-	do(t, ctx, chromedp.Navigate(address+"/signin"))
+	webtest.Do(t, ctx, chromedp.Navigate(address+"/signin"))
 	for _, theme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 390} {
 			for _, path := range []string{"/signin", "/specimen", "/specimen/0", "/specimen/2", "/nothing"} {
 				visitor := map[bool]string{true: "", false: "admin"}[path == "/signin"]
-				do(t, ctx, chromedp.EmulateViewport(width, 844), webtest.SetCookie("visitor", visitor), webtest.SetCookie("yagura_theme", theme), chromedp.Navigate(address+path))
-				for _, text := range ask[[]string](t, ctx, contrasts) {
+				webtest.Do(t, ctx, chromedp.EmulateViewport(width, 844), webtest.SetCookie("visitor", visitor), webtest.SetCookie("yagura_theme", theme), chromedp.Navigate(address+path))
+				for _, text := range webtest.Ask[[]string](t, ctx, contrasts) {
 					t.Errorf("%s, %s: contrast %s", path, theme, text)
 				}
-				if wide := ask[int64](t, ctx, `document.documentElement.scrollWidth`); wide > width {
+				if wide := webtest.Ask[int64](t, ctx, `document.documentElement.scrollWidth`); wide > width {
 					t.Errorf("%s is %d wide on a screen of %d", path, wide, width)
 				}
 			}
@@ -228,16 +195,16 @@ func TestPictures(t *testing.T) {
 		name    string
 		visitor webtest.Visitor
 		path    string
-		more    []step
+		more    []webtest.Step
 	}{
 		{"signin", webtest.Guest, "/signin", nil},
 		{"list", webtest.Admin, "/specimen", nil},
 		{"detail", webtest.Admin, "/specimen/0", nil},
 		{"error", webtest.Admin, "/nothing", nil},
 		{"panel", webtest.Admin, "/specimen#r-3", nil},
-		{"menu", webtest.Admin, "/specimen", []step{chromedp.Click(chromedp.CSS("#r-2 button.value"))}},
-		{"range", webtest.Admin, "/specimen", []step{chromedp.Click(chromedp.CSS(".range summary"))}},
-		{"chosen", webtest.Admin, "/specimen", []step{chromedp.KeyEvent("jxjjx")}},
+		{"menu", webtest.Admin, "/specimen", []webtest.Step{chromedp.Click(chromedp.CSS("#r-2 button.value"))}},
+		{"range", webtest.Admin, "/specimen", []webtest.Step{chromedp.Click(chromedp.CSS(".range summary"))}},
+		{"chosen", webtest.Admin, "/specimen", []webtest.Step{chromedp.KeyEvent("jxjjx")}},
 	} {
 		for _, lang := range []string{"ja", "en"} {
 			for _, width := range []int64{1280, 390} {
@@ -247,7 +214,7 @@ func TestPictures(t *testing.T) {
 					}
 					name := fmt.Sprintf("%s-%s-%d-%s", look.name, lang, width, theme)
 					height := map[int64]int64{1280: 800, 390: 844}[width]
-					steps := []step{
+					steps := []webtest.Step{
 						chromedp.Navigate(server.URL + "/static/none"),
 						webtest.SetCookie("visitor", string(look.visitor)), webtest.SetCookie("yagura_lang", lang),
 						webtest.SetCookie("yagura_theme", theme), webtest.SetCookie("yagura_zone", "Asia%2FTokyo"),

@@ -8,6 +8,9 @@
 
   const rows = () => [...document.querySelectorAll("table[data-list] tbody tr[data-href], ul[data-list] > li[data-href]")].filter(r => r.offsetParent);
 
+  // What has no room for a panel, or leads to a list and not to a thing, opens as a page.
+  const inFull = row => !side || innerWidth < 1000 || row.closest("[data-full]");
+
   function move(to) {
     if (!to) return;
     cursor?.classList.remove("cursor");
@@ -28,7 +31,7 @@
   }
 
   function show(row) {
-    if (!side || innerWidth < 1000) { location.href = row.dataset.href; return; }
+    if (inFull(row)) { location.href = row.dataset.href; return; }
     opened?.classList.remove("opened");
     opened = row;
     row.classList.add("opened");
@@ -92,7 +95,7 @@
     const inner = e.target.closest("a, button, input, select, label, summary");
     if (inner && !(inner.matches("a") && inner.getAttribute("href") === row.dataset.href)) return;
     if (String(getSelection())) return; // somebody marks text
-    if (row === opened || innerWidth < 1000) { if (!inner) location.href = row.dataset.href; return; }
+    if (row === opened || inFull(row)) { if (!inner) location.href = row.dataset.href; return; }
     e.preventDefault();
     move(row);
     show(row);
