@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"yagura/internal/app"
+	"yagura/internal/detect/demo"
+)
+
+type demoCmd struct {
+	Listen string `name:"listen" default:"127.0.0.1:8686" placeholder:"ADDRESS" help:"Address on this machine (default 127.0.0.1:8686)."`
+	Seed   uint64 `name:"seed" default:"20261123" help:"The same seed tells the same story."`
+}
+
+// Run serves a made-up company from a folder that is gone afterwards.
+func (c *demoCmd) Run(ctx context.Context, g *Globals, io *streams) (err error) {
+	dir, err := os.MkdirTemp("", "yagura-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	own := *g
+	own.Data = dir
+	conf, settings, err := own.load(map[string]string{"http.listen": c.Listen})
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(io.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	server, err := app.NewServer(ctx, app.ServerOptions{Config: conf, Settings: settings, Log: log, Demo: true, Ready: func(w app.Welcome) {
+		fmt.Fprintf(io.err, "Yagura's demo is at %s\nThe logs of a made-up company flow in; alerts appear within seconds. Visitors from this machine are signed in.\nCtrl+C ends it, and nothing is left behind.\n", w.URL)
+	}})
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return server.Run(ctx) })
+	group.Go(func() error {
+		generator := demo.New(c.Seed)
+		for _, b := range generator.Backlog(time.Now().Add(-time.Second), 24*time.Hour) {
+			if err := server.Accept(ctx, b); err != nil {
+				return err
+			}
+		}
+		return generator.Run(ctx, server)
+	})
+	return group.Wait()
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/user"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"yagura/internal/detect/source"
+	"yagura/internal/platform/db"
+)
+
+type tokensCmd struct {
+	Add    tokensAddCmd    `cmd:"" help:"Make a token for a source and print it, this once."`
+	List   tokensListCmd   `cmd:"" help:"List the tokens."`
+	Revoke tokensRevokeCmd `cmd:"" help:"Make a token invalid."`
+}
+
+type tokensAddCmd struct {
+	Name string `arg:"" help:"Name of the source that the holder sends as, such as pc-winlogbeat."`
+}
+
+type tokensListCmd struct{}
+
+type tokensRevokeCmd struct {
+	ID string `arg:"" help:"The token's id, as 'yagura tokens list' shows it."`
+}
+
+// withTokens opens the tokens of the data folder, beside a running server or without one.
+func withTokens(ctx context.Context, g *Globals, fn func(*source.Tokens) error) error {
+	conf, _, err := g.load(nil)
+	if err != nil {
+		return err
+	}
+	d, err := db.Open(ctx, filepath.Join(conf.Data, "yagura.db"))
+	if err != nil {
+		return err
+	}
+	defer d.Close() // every write is committed already
+	tokens, err := source.OpenTokens(ctx, d)
+	if err != nil {
+		return err
+	}
+	return fn(tokens)
+}
+
+// Run makes a token.
+func (c *tokensAddCmd) Run(ctx context.Context, g *Globals, io *streams) error {
+	return withTokens(ctx, g, func(t *source.Tokens) error {
+		by := "command line"
+		if u, err := user.Current(); err == nil {
+			by = u.Username
+		}
+		secret, _, err := t.Create(ctx, c.Name, by)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(io.out, secret)
+		return nil
+	})
+}
+
+// Run lists the tokens.
+func (c *tokensListCmd) Run(ctx context.Context, g *Globals, io *streams) error {
+	return withTokens(ctx, g, func(t *source.Tokens) error {
+		list, err := t.List(ctx)
+		if err != nil {
+			return err
+		}
+		w := tabwriter.NewWriter(io.out, 0, 8, 2, ' ', 0)
+		fmt.Fprintln(w, "ID\tSOURCE\tENDS IN\tMADE\tBY\tLAST USED\tREVOKED")
+		for _, x := range list {
+			fmt.Fprintf(w, "%s\t%s\t…%s\t%s\t%s\t%s\t%s\n", x.ID, x.Name, x.Hint, date(x.Created), x.CreatedBy, date(x.LastUsed), date(x.Revoked))
+		}
+		return w.Flush()
+	})
+}
+
+// Run revokes a token.
+func (c *tokensRevokeCmd) Run(ctx context.Context, g *Globals) error {
+	return withTokens(ctx, g, func(t *source.Tokens) error { return t.Revoke(ctx, c.ID) })
+}
+
+func date(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format(time.DateTime)
+}

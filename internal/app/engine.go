@@ -1,0 +1,166 @@
+// Package app wires the program: configuration, engines, rooms, run, stop in reverse. It is the only place that does, and holds
+// nothing else.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"yagura/internal/detect/alert"
+	"yagura/internal/detect/normalise"
+	"yagura/internal/detect/pipeline"
+	"yagura/internal/detect/rule"
+	"yagura/internal/detect/search"
+	"yagura/internal/detect/source"
+	"yagura/internal/detect/taxonomy"
+	"yagura/internal/platform/config"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/fault"
+	"yagura/internal/platform/logstore"
+	"yagura/internal/platform/spool"
+	"yagura/sigma"
+)
+
+// Engine is everything between the inputs and the pages: it takes batches, stores events, raises alerts, answers searches.
+// The server has one, and so has a command that works on a stopped server's data folder.
+type Engine struct {
+	Config   *config.Config
+	DB       *db.DB
+	Spool    *spool.Spool
+	Store    *logstore.Store
+	Taxonomy *taxonomy.Taxonomy
+	Alerts   *alert.Store
+	Stats    *source.Stats
+	Tokens   *source.Tokens
+	Pipeline *pipeline.Pipeline
+	Search   *search.Service
+	Rules    *rule.Library // nil until LoadRules
+
+	log     *slog.Logger
+	started bool
+}
+
+// Open opens the engines in the configured data folder, which no other process may have open. It takes batches at once (they
+// wait in the spool); LoadRules and Start make them events.
+func Open(ctx context.Context, c *config.Config, log *slog.Logger) (e *Engine, err error) {
+	e = &Engine{Config: c, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, e.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return e, fault.New(fault.Invalid, "fault.data_folder", "the data folder: %w", err)
+	}
+	// The spool is first: its lock keeps a second process from the folder.
+	if e.Spool, err = spool.Open(e.path("spool"), spool.Options{MaxBytes: int64(c.Spool.Max)}); err != nil {
+		return e, err
+	}
+	if e.DB, err = db.Open(ctx, e.path("yagura.db")); err != nil {
+		return e, err
+	}
+	if e.Store, err = logstore.Open(e.path("events"), logstore.Options{
+		Retention: time.Duration(c.Store.Retention), MaxDisk: int64(c.Store.MaxDisk), MinFree: int64(c.Store.MinFree),
+	}); err != nil {
+		return e, err
+	}
+	if e.Taxonomy, err = taxonomy.Load(); err != nil {
+		return e, err
+	}
+	if err := e.DB.Migrate(ctx, "alert", alert.Migrations()); err != nil {
+		return e, err
+	}
+	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window)})
+	if e.Tokens, err = source.OpenTokens(ctx, e.DB); err != nil {
+		return e, err
+	}
+	if e.Stats, err = source.OpenStats(ctx, e.DB); err != nil {
+		return e, err
+	}
+	e.Search = search.NewService(e.Store, nil)
+	e.Pipeline, err = pipeline.New(ctx, pipeline.Options{
+		Spool: e.Spool, Store: pipeline.LogStore(e.Store), CursorFile: e.path("cursor"), Log: log,
+		Normaliser: func() pipeline.Normaliser { return normalise.New(e.Taxonomy) },
+		Matcher:    e.matcher, Recorder: e.Alerts, Observer: e.Stats,
+	})
+	return e, err
+}
+
+func (e *Engine) path(name string) string { return filepath.Join(e.Config.Data, name) }
+
+// AddedRules is the folder of rules that were added by hand.
+func AddedRules(data string) string { return filepath.Join(data, "rules") }
+
+// RuleOptions are the configured rule folders.
+func RuleOptions(c *config.Config, tax *taxonomy.Taxonomy) (rule.LoadOptions, error) {
+	opt := rule.LoadOptions{Builtin: c.Rules.Builtin, Paths: c.Rules.Dirs, Added: AddedRules(c.Data), Taxonomy: tax}
+	if c.Rules.Placeholders == "" {
+		return opt, nil
+	}
+	text, err := os.ReadFile(c.Rules.Placeholders)
+	if err != nil {
+		return opt, fault.New(fault.Invalid, "fault.config.file", "rules.placeholders: %w", err)
+	}
+	if err := yaml.Unmarshal(text, &opt.Placeholders); err != nil {
+		return opt, fault.New(fault.Invalid, "fault.config.file", "rules.placeholders: %s: %w", c.Rules.Placeholders, err)
+	}
+	return opt, nil
+}
+
+// LoadRules loads the rules, which with thousands of them takes a second: the inputs take events meanwhile.
+func (e *Engine) LoadRules(ctx context.Context) error {
+	if err := e.DB.Migrate(ctx, "rule", rule.Migrations()); err != nil {
+		return err
+	}
+	opt, err := RuleOptions(e.Config, e.Taxonomy)
+	if err != nil {
+		return err
+	}
+	e.Rules, err = rule.Open(ctx, rule.Options{LoadOptions: opt, DB: e.DB, Log: e.log})
+	return err
+}
+
+// Start begins to work off the spool. Load the rules first.
+func (e *Engine) Start() {
+	e.started = true
+	e.Pipeline.Start()
+}
+
+// Close stops the work and closes the engines, the last opened first. What was accepted and not worked off stays in the spool.
+func (e *Engine) Close(ctx context.Context) error {
+	var errs []error
+	if e.Pipeline != nil {
+		errs = append(errs, e.Pipeline.Stop(ctx))
+	}
+	if e.Store != nil {
+		errs = append(errs, e.Store.Close())
+		if e.started {
+			errs = append(errs, e.Pipeline.Settle())
+		}
+	}
+	if e.DB != nil {
+		errs = append(errs, e.DB.Close())
+	}
+	if e.Spool != nil {
+		errs = append(errs, e.Spool.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("closing: %w", err)
+	}
+	return nil
+}
+
+// matcher is the rules of the moment.
+func (e *Engine) matcher() *sigma.Matcher {
+	if e.Rules == nil {
+		return nil
+	}
+	return e.Rules.Matcher()
+}
