@@ -134,7 +134,7 @@ func isRuleFile(name string) bool {
 	return ext == ".yml" || ext == ".yaml"
 }
 
-// text returns the text of the rule's document: that many lines of its file from the rule's first on.
+// text returns the text of the rule's document.
 func (r *Rule) text() (string, error) {
 	data, err := r.file.read()
 	if err != nil {
@@ -150,4 +150,21 @@ func (r *Rule) text() (string, error) {
 		}
 	}
 	return string(data), nil // it was edited since: show what is there
+}
+
+// maxShown is the largest file that is shown whole.
+const maxShown = 256 << 10
+
+// source returns what to show of the rule's file: all of it, so that lines have their numbers, or only the rule's
+// document where the file is very large. whole tells which.
+func (r *Rule) source() (text string, whole bool, err error) {
+	if r.file.size > maxShown {
+		text, err = r.text()
+		return text, false, err
+	}
+	data, err := r.file.read()
+	if err != nil {
+		return "", false, fmt.Errorf("reading rule file %s: %w", r.file.name, err)
+	}
+	return strings.ToValidUTF8(string(data), "\uFFFD"), true, nil
 }

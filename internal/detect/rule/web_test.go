@@ -1,0 +1,294 @@
+package rule_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"yagura/internal/detect/alert"
+	"yagura/internal/detect/pipeline"
+	"yagura/internal/detect/rule"
+	"yagura/internal/event"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/web/webtest"
+)
+
+// hostileRule has the probe wherever an author can put text, an unmapped field, and a test that fails.
+var hostileRule = strings.ReplaceAll(`# a comment
+title: "PROBE"
+id: eeeeeeee-eeee-4eee-8eee-eeeeeeeeeeee
+status: test
+description: "PROBE"
+author: "PROBE"
+license: "PROBE"
+references: ["PROBE", "https://evil.example/a"]
+falsepositives: ["PROBE"]
+tags: [attack.execution, "attack.PROBE"]
+level: critical
+logsource: {product: windows, category: process_creation}
+detection:
+  selection:
+    "PROBE|contains": x
+    CommandLine|contains: "PROBE"
+  condition: selection
+tests:
+  - {name: "PROBE", match: true, event: {winlog: {channel: x}}}
+`, "PROBE", `<yagura-probe onload='x'>&javascript:alert(1)`)
+
+type room struct {
+	*webtest.Site
+	library *rule.Library
+	alerts  *alert.Store
+	dir     string
+}
+
+// newRoom has the rules that come with the program, one in a folder that is fine, one hostile, one broken and one about
+// an unknown log source.
+func newRoom(t testing.TB) *room {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "rules", "a.yml"), whoami(idA, "whoami.exe"))
+	write(t, filepath.Join(dir, "rules", "hostile.yml"), hostileRule)
+	write(t, filepath.Join(dir, "rules", "broken.yml"), "title: broken "+webtest.Probe+"\ndetection: [")
+	write(t, filepath.Join(dir, "rules", "unknown.yml"), "title: unknown\nlogsource: {product: abacus}\ndetection: {s: {a: 1}, condition: s}\n")
+	d, err := db.Open(t.Context(), filepath.Join(dir, "yagura.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	for name, migrations := range map[string]func() error{
+		"rule":  func() error { return d.Migrate(t.Context(), "rule", rule.Migrations()) },
+		"alert": func() error { return d.Migrate(t.Context(), "alert", alert.Migrations()) },
+	} {
+		if err := migrations(); err != nil {
+			t.Fatal(name, err)
+		}
+	}
+	l, err := rule.Open(t.Context(), rule.Options{
+		LoadOptions: rule.LoadOptions{Builtin: true, Paths: []string{filepath.Join(dir, "rules")}, Added: filepath.Join(dir, "added"), Taxonomy: tax(t)},
+		DB:          d, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &room{Site: webtest.New(t), library: l, alerts: alert.NewStore(d, alert.Options{}), dir: dir}
+	r.Mount(rule.NewRoom(r.Site.Site, rule.RoomOptions{Library: l, Alerts: r.alerts}).Module())
+	return r
+}
+
+// fire lets a rule match over the last days.
+func (r *room) fire(t testing.TB, key string, times int) {
+	t.Helper()
+	x, err := r.library.Rule(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var matches []pipeline.Match
+	for i := range times {
+		e := &event.Event{Time: time.Now().Add(-time.Duration(i*i) * time.Hour)}
+		e.Add("host.name", fmt.Sprintf("pc-%04d", i%3))
+		matches = append(matches, pipeline.Match{Rule: x.Rule, Event: e})
+	}
+	if err := r.alerts.Record(t.Context(), key, matches); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const hostileID = "eeeeeeee-eeee-4eee-8eee-eeeeeeeeeeee"
+
+func TestPages(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	if err := r.Check(); err != nil {
+		t.Fatal(err)
+	}
+	r.fire(t, idA, 9)
+	if err := r.library.SetEnabled(t.Context(), []string{r.library.Set().Rules[5].Key}, "admin", false); err != nil {
+		t.Fatal(err)
+	}
+	paths := []string{
+		"/rules", "/rules?sort=matches", "/rules?sort=level&level=critical", "/rules?q=" + url.QueryEscape(webtest.Probe), "/rules?logsource=windows",
+		"/rules/" + idA, "/rules/" + hostileID, "/rules/" + r.library.Set().Rules[5].Key,
+		"/rules/-/lint", "/rules/-/lint?kind=unmapped_field", "/rules/-/lint?kind=unknown_logsource", "/rules/-/lint?kind=refused", "/rules/-/lint?kind=warning", "/rules/-/lint?q=unknown", "/rules/-/lint?q=nothing+like+it",
+	}
+	for _, view := range []string{"fired", "disabled", "reported", "idle"} {
+		paths = append(paths, "/rules?view="+view)
+	}
+	r.Pages(paths...)
+	page := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/" + hostileID}).Body.String()
+	for _, want := range []string{`rel="noreferrer noopener nofollow"`, "process.command_line", `class="marked"`, "winlog.channel"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page of a rule lacks %s", want)
+		}
+	}
+}
+
+func TestRoutesAreGuarded(t *testing.T) {
+	t.Parallel()
+	newRoom(t).Guarded()
+}
+
+func TestDisablingInTheBrowser(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	post := func(as webtest.Visitor, path string, form url.Values) *httptest.ResponseRecorder {
+		return r.Do(webtest.Request{As: as, Path: path, Form: form})
+	}
+	if w := post(webtest.Reader, "/rules/"+idA+"/state", url.Values{"state": {"disabled"}}); w.Code != http.StatusForbidden {
+		t.Errorf("a reader: %d", w.Code)
+	}
+	if w := post(webtest.Admin, "/rules/"+idA+"/state", url.Values{"state": {"disabled"}}); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/rules/"+idA {
+		t.Errorf("%d to %s", w.Code, w.Header().Get("Location"))
+	}
+	if x, _ := r.library.Rule(idA); x.Enabled {
+		t.Error("it is still enabled")
+	}
+	w := post(webtest.Admin, "/rules/-/state", url.Values{"key": {idA, hostileID}, "state": {"enabled"}, "next": {"/rules?view=disabled"}})
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/rules?view=disabled" {
+		t.Errorf("%d to %s", w.Code, w.Header().Get("Location"))
+	}
+	if x, _ := r.library.Rule(idA); !x.Enabled {
+		t.Error("it is still disabled")
+	}
+	for _, form := range []url.Values{{"state": {"gone"}}, {}} {
+		if w := post(webtest.Admin, "/rules/"+idA+"/state", form); w.Code != http.StatusBadRequest {
+			t.Errorf("%v: %d", form, w.Code)
+		}
+	}
+	if w := post(webtest.Admin, "/rules/none/state", url.Values{"state": {"disabled"}}); w.Code != http.StatusNotFound {
+		t.Errorf("a rule that is not there: %d", w.Code)
+	}
+}
+
+func TestTryingInTheBrowser(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	sysmon := `{"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":"1","event_data":{"Image":"C:\\%s","X":` + fmt.Sprintf("%q", webtest.Probe) + `}}}`
+	for _, row := range []struct {
+		event, format string
+		code          int
+		want          string
+	}{
+		{fmt.Sprintf(sysmon, "whoami.exe"), "json", 200, "The rule matches"},
+		{fmt.Sprintf(sysmon, "x.exe"), "json", 200, "does not match it"},
+		{"Nov  2 09:00:01 web-01 sshd[1]: hello", "syslog", 200, "never looks at it"},
+		{"{", "json", 200, "cannot be read"},
+		{"x", "xml", 422, "Choose how"},
+	} {
+		w := r.Do(webtest.Request{As: webtest.Reader, Path: "/rules/" + idA + "/try", Form: url.Values{"event": {row.event}, "format": {row.format}}, HTMX: "trial"})
+		body := w.Body.String()
+		if w.Code != row.code || !strings.Contains(body, row.want) || strings.Contains(body, "<main") {
+			t.Errorf("%s as %s: %d %s", row.event, row.format, w.Code, body)
+		}
+		if problems := webtest.Problems(body); len(problems) > 0 {
+			t.Error(problems)
+		}
+	}
+}
+
+func TestAddingInTheBrowser(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	text := whoami(idB, "b.exe")
+	post := func(form url.Values) *httptest.ResponseRecorder {
+		return r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/-/add", Form: form})
+	}
+	see := func(w *httptest.ResponseRecorder, code int, wants ...string) {
+		t.Helper()
+		if w.Code != code {
+			t.Errorf("status %d, want %d", w.Code, code)
+		}
+		for _, want := range wants {
+			if !strings.Contains(w.Body.String(), want) {
+				t.Errorf("the page lacks %q", want)
+			}
+		}
+		if problems := webtest.Problems(w.Body.String()); len(problems) > 0 {
+			t.Error(problems)
+		}
+	}
+	see(post(url.Values{"text": {hostileRule}, "do": {"review"}}), 200, "cannot be added", "Failed")
+	see(post(url.Values{"text": {hostileRule}, "do": {"add"}}), 422, "cannot be added")
+	see(post(url.Values{"text": {"\xff"}, "do": {"review"}}), 422, "UTF-8")
+	see(post(url.Values{"text": {strings.ReplaceAll(text, "\n", "\r\n")}, "do": {"review"}}), 200, "can be added", "b.exe_runs.yml")
+	w := post(url.Values{"text": {text}, "do": {"add"}})
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/rules/"+idB || matches(r.library.Matcher(), `C:\b.exe`) == "" {
+		t.Errorf("%d to %s", w.Code, w.Header().Get("Location"))
+	}
+	see(post(url.Values{"text": {text}, "do": {"add"}}), 422, "Replace b.exe_runs.yml")
+	if w := post(url.Values{"text": {text}, "do": {"add"}, "replace": {"yes"}}); w.Code != http.StatusSeeOther {
+		t.Errorf("replacing: %d", w.Code)
+	}
+	// As a file.
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, _ := form.CreateFormFile("file", "From A File.yml")
+	_, _ = part.Write([]byte(whoami("ffffffff-ffff-4fff-8fff-ffffffffffff", "f.exe")))
+	_ = form.WriteField("do", "add")
+	_ = form.Close()
+	request := httptest.NewRequest("POST", "/rules/-/add", &body)
+	request.Header.Set("Content-Type", form.FormDataContentType())
+	request.AddCookie(&http.Cookie{Name: "visitor", Value: string(webtest.Admin)})
+	answer := httptest.NewRecorder()
+	r.Handler().ServeHTTP(answer, request)
+	if answer.Code != http.StatusSeeOther || matches(r.library.Matcher(), `C:\f.exe`) == "" {
+		t.Errorf("a file: %d %s", answer.Code, answer.Body)
+	}
+	if w := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/" + idB + "/remove", Form: url.Values{}}); w.Code != http.StatusSeeOther || matches(r.library.Matcher(), `C:\b.exe`) != "" {
+		t.Errorf("removing: %d", w.Code)
+	}
+}
+
+// TestPictures takes pictures of the pages for people to look at.
+func TestPictures(t *testing.T) {
+	webtest.NeedPictures(t)
+	t.Parallel()
+	r := newRoom(t)
+	r.fire(t, idA, 12)
+	ctx := webtest.Browser(t)
+	server := httptest.NewServer(r.Handler())
+	t.Cleanup(server.Close)
+	do := func(steps ...chromedp.Action[chromedp.Void]) {
+		if err := chromedp.Do(ctx, steps...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(chromedp.Navigate(server.URL+"/signin"), webtest.SetCookie("visitor", "admin"))
+	own := "/rules/" + r.library.Set().Rules[2].Key
+	for _, lang := range []string{"ja", "en"} {
+		for _, theme := range []string{"light", "dark"} {
+			do(webtest.SetCookie("yagura_lang", lang), webtest.SetCookie("yagura_theme", theme))
+			for name, width := range map[string]int64{"wide": 1280, "phone": 390} {
+				suffix := "-" + lang + "-" + theme + "-" + name
+				webtest.Shoot(t, ctx, "rule-list"+suffix, width, 900, chromedp.Navigate(server.URL+"/rules?sort=matches"))
+				webtest.Shoot(t, ctx, "rule-detail"+suffix, width, 1800, chromedp.Navigate(server.URL+own))
+			}
+			webtest.Shoot(t, ctx, "rule-hostile-"+lang+"-"+theme, 1280, 1800, chromedp.Navigate(server.URL+"/rules/"+hostileID))
+			webtest.Shoot(t, ctx, "rule-lint-"+lang+"-"+theme, 1280, 700, chromedp.Navigate(server.URL+"/rules/-/lint"))
+			webtest.Shoot(t, ctx, "rule-add-"+lang+"-"+theme, 1280, 1500, chromedp.Navigate(server.URL+"/rules/-/add"), paste(hostileRule), chromedp.Sleep(500*time.Millisecond))
+			webtest.Shoot(t, ctx, "rule-try-"+lang+"-"+theme, 1280, 1800, chromedp.Navigate(server.URL+"/rules/"+idA),
+				pasteInto("event", `{"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":"1","event_data":{"Image":"C:\\whoami.exe"}}}`), chromedp.Sleep(800*time.Millisecond))
+		}
+	}
+}
+
+func paste(text string) chromedp.Action[chromedp.Void] { return pasteInto("text", text) }
+
+// pasteInto fills a field and sends its form.
+func pasteInto(name, text string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := chromedp.Evaluate[bool](fmt.Sprintf(`(f => { f.value = %q; f.form.requestSubmit(f.form.querySelector("button.primary")); return true })(document.querySelector("[name=%s]"))`, text, name))(ctx, t)
+		return err
+	})
+}
