@@ -1,7 +1,7 @@
 // Package alert turns matches of rules into alerts, and keeps what people decide about them.
 //
 // Matches of one rule on one entity within a window are one alert. The entity is the host, else the user, else the
-// source address of the event (entity.go). A match joins an open alert when first and last seen, by event time,
+// source address of the event; a device that watches others comes last (entity.go). A match joins an open alert when first and last seen, by event time,
 // then lie no further apart than the window, 24 hours unless configured: an analyst gets at most one alert a day for
 // one rule on one host, and a noise that goes on for weeks comes back every day instead of hiding in an old alert. A
 // closed alert is finished: what matches later opens a new one.

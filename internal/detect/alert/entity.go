@@ -47,17 +47,23 @@ var (
 )
 
 // actors is who and what an event names.
-type actors struct{ host, user, ip string }
+type actors struct {
+	host, user, ip string
+	observed       bool // the host is a device that watches others: a firewall, a VPN gateway
+}
 
 func actorsOf(ev *event.Event) actors {
-	return actors{host: first(ev, hostNames[:]), user: first(ev, userNames[:]), ip: first(ev, sourceIPs[:])}
+	return actors{
+		host: first(ev, hostNames[:]), user: first(ev, userNames[:]), ip: first(ev, sourceIPs[:]), observed: ev.Has("observer.name"),
+	}
 }
 
 // entity is the host, else the user, else the source address. A host comes first because it is what can be looked at
-// and isolated; events of services in the cloud have none, and there it is the account.
+// and isolated; events of services in the cloud have none, and there it is the account. A device that watches others
+// (ECS: observer) comes last: all that it reports is not one affair.
 func (a actors) entity() Entity {
 	switch {
-	case a.host != "":
+	case a.host != "" && (!a.observed || a.user == "" && a.ip == ""):
 		return Entity{Host, a.host}
 	case a.user != "":
 		return Entity{User, a.user}

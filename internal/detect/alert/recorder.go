@@ -155,7 +155,7 @@ func (r *recorder) join(p *pending, x *sighting) {
 
 // or fills what a does not name from b.
 func (a actors) or(b actors) actors {
-	return actors{cmp.Or(a.host, b.host), cmp.Or(a.user, b.user), cmp.Or(a.ip, b.ip)}
+	return actors{host: cmp.Or(a.host, b.host), user: cmp.Or(a.user, b.user), ip: cmp.Or(a.ip, b.ip)}
 }
 
 // write puts an alert that something joined into the tables.

@@ -122,6 +122,8 @@ func TestTheEntityIsHostElseUserElseSourceAddress(t *testing.T) {
 	}{
 		{"host.name=pc user.name=u source.ip=192.0.2.1", "host:pc"},
 		{"winlog.computer_name=pc.corp.example", "host:pc.corp.example"},
+		{"host.name=vpn-gw observer.name=FGT60F user.name=u source.ip=192.0.2.1", "user:u"},
+		{"host.name=vpn-gw observer.name=FGT60F", "host:vpn-gw"},
 		{"host.name=- user.name=u source.ip=192.0.2.1", "user:u"},
 		{"user.email=a@corp.example", "user:a@corp.example"},
 		{"user.name= source.ip=2001:db8::1", "ip:2001:db8::1"},

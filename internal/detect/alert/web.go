@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"yagura/internal/event"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web"
@@ -47,7 +48,23 @@ type severityLink struct {
 type row struct {
 	*Alert
 	Field   string // ECS name of the entity
+	Also    also
 	Tactics []string
+}
+
+// also is who or what else the latest event named, besides the entity.
+type also struct{ Field, Value string }
+
+func alsoOf(a *Alert) also {
+	switch {
+	case a.UserName != "" && a.Entity.Kind != User:
+		return also{event.UserName, a.UserName}
+	case a.SourceIP != "" && a.Entity.Kind != SourceIP:
+		return also{event.SourceIP, a.SourceIP}
+	case a.HostName != "" && a.Entity.Kind != Host:
+		return also{event.HostName, a.HostName}
+	}
+	return also{}
 }
 
 // Kind is the pill of the alert's state.
@@ -60,7 +77,7 @@ func stateKind(s State) string {
 func rowsOf(p *i18n.Printer, alerts []*Alert) []row {
 	rows := make([]row, len(alerts))
 	for i, a := range alerts {
-		rows[i] = row{Alert: a, Field: a.Entity.Field(), Tactics: tacticLabels(p, a.Tactics)}
+		rows[i] = row{Alert: a, Field: a.Entity.Field(), Also: alsoOf(a), Tactics: tacticLabels(p, a.Tactics)}
 	}
 	return rows
 }
