@@ -63,43 +63,50 @@ type Server struct {
 }
 
 // NewServer opens everything and listens; Run serves.
-func NewServer(ctx context.Context, opt ServerOptions) (s *Server, err error) {
-	s = &Server{opt: opt, started: time.Now()}
-	if s.Engine, err = Open(ctx, opt.Config, opt.Log); err != nil {
+func NewServer(ctx context.Context, opt ServerOptions) (*Server, error) {
+	engine, err := Open(ctx, opt.Config, opt.Log)
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
-	var password string
-	if s.accounts, password, err = auth.Open(s.path("auth"), auth.Options{AutoSignIn: opt.Demo, Listen: opt.Config.HTTP.Listen, Log: opt.Log}); err != nil {
-		return nil, err
+	s := &Server{Engine: engine, opt: opt, started: time.Now()}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
+	return s, nil
+}
+
+// open opens the ports, the accounts and the inputs.
+func (s *Server) open(ctx context.Context) error {
+	opt := s.opt
+	// The ports first: a start that fails on them must not make a password that nobody is shown.
+	if err := s.listen(); err != nil {
+		return err
+	}
+	if err := s.openListeners(); err != nil {
+		return err
+	}
+	accounts, password, err := auth.Open(s.path("auth"), auth.Options{AutoSignIn: opt.Demo, Listen: opt.Config.HTTP.Listen, Log: opt.Log})
+	if err != nil {
+		return err
+	}
+	s.accounts = accounts
 	welcome := Welcome{Password: password}
 	if password != "" && !opt.Demo {
 		if welcome.Token, _, err = s.Tokens.Create(ctx, "default", "first start"); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s.inputs = source.NewInputs(source.InputsOptions{
 		Sink: s.Pipeline, Tokens: s.Tokens, Observer: s.Stats, Local: s.isLocal, MaxBody: int64(opt.Config.HTTP.MaxBody),
 	})
-	if err := s.listen(); err != nil {
-		return nil, err
-	}
-	if err := s.openListeners(); err != nil {
-		return nil, err
-	}
 	welcome.URL = s.address()
 	if err := auth.Announce(opt.Config.Data, s.localAddress(), s.accounts.LocalToken()); err != nil {
-		return nil, err
+		return err
 	}
 	if opt.Ready != nil {
 		opt.Ready(welcome)
 	}
-	return s, nil
+	return nil
 }
 
 // isLocal reports whether a secret is the one that the commands of this machine have.
