@@ -176,8 +176,10 @@ func TestNowIsFrozenAndInMicroseconds(t *testing.T) {
 	defer d.Close()
 	err = d.Read(t.Context(), func(tx *db.Tx) error {
 		want := time.Date(2026, 4, 1, 9, 0, 1, 123_456_000, time.UTC)
-		if tx.Now() != want || tx.Now() != want {
-			t.Errorf("now is %v, want %v", tx.Now(), want)
+		for range 2 { // and it stays
+			if tx.Now() != want {
+				t.Errorf("now is %v, want %v", tx.Now(), want)
+			}
 		}
 		if got := db.Time(db.Micros(want)); got != want {
 			t.Errorf("stored and read: %v", got)
