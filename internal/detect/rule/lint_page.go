@@ -3,6 +3,7 @@ package rule
 import (
 	"cmp"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,6 +60,7 @@ const (
 type finding struct {
 	sigma.Problem
 	Key string // "" where no rule was loaded
+	Own bool   // Reason says more than the group's
 }
 
 // Place is where in the files the problem is.
@@ -134,6 +136,9 @@ func mentions(p sigma.Problem, words []string) bool {
 	return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
 }
 
+// quoted is what a reason cites of the rule: reasons that differ in nothing else have one cause.
+var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
 // groups puts problems with one cause together: in the order of kinds, the most first.
 func (s *Set) groups(problems []sigma.Problem) []group {
 	type cause struct {
@@ -144,7 +149,7 @@ func (s *Set) groups(problems []sigma.Problem) []group {
 	at := make(map[cause]int)
 	var groups []group
 	for _, p := range problems {
-		c := cause{kind: p.Kind, reason: p.Reason}
+		c := cause{kind: p.Kind, reason: quoted.ReplaceAllString(p.Reason, "“…”")}
 		switch p.Kind {
 		case sigma.ProblemUnknownLogsource:
 			c = cause{kind: p.Kind, logsource: p.Logsource}
@@ -157,7 +162,12 @@ func (s *Set) groups(problems []sigma.Problem) []group {
 			at[c] = i
 			groups = append(groups, group{Kind: c.kind, Logsource: LogsourceLabel(c.logsource), Filter: c.logsource.String(), Field: c.field, Reason: c.reason})
 		}
-		groups[i].Findings = append(groups[i].Findings, finding{Problem: p, Key: s.keyOf(p)})
+		groups[i].Findings = append(groups[i].Findings, finding{Problem: p, Key: s.keyOf(p), Own: c.reason != "" && c.reason != p.Reason})
+	}
+	for i := range groups {
+		if g := &groups[i]; len(g.Findings) == 1 && g.Reason != "" {
+			g.Reason = g.Findings[0].Reason
+		}
 	}
 	slices.SortStableFunc(groups, func(a, b group) int {
 		return cmp.Or(cmp.Compare(slices.Index(kinds(), a.Kind), slices.Index(kinds(), b.Kind)), cmp.Compare(len(b.Findings), len(a.Findings)))

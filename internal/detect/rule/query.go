@@ -171,9 +171,6 @@ func (w *wish) chips(r *http.Request) []web.Chip {
 	if w.filter.Origin != "" {
 		add("origin", p.T("rule.origin."+string(w.filter.Origin)))
 	}
-	if w.filter.Level != sigma.LevelNone {
-		add("level", p.T("severity."+w.filter.Level.String()))
-	}
 	return chips
 }
 

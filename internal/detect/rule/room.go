@@ -17,6 +17,9 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
+//go:embed static
+var staticFiles embed.FS
+
 // Permissions of this room.
 const (
 	MayRead  web.Permission = "rule.read"
@@ -47,6 +50,7 @@ func (x *Room) Module() web.Module {
 	return web.Module{
 		Name:       "rule",
 		Templates:  templateFiles,
+		Static:     staticFiles,
 		Migrations: Migrations(),
 		Nav:        []web.NavItem{{House: "detect", Key: "rule.title", Path: "/rules", Permission: MayRead, Order: 30}},
 		Routes: []web.Route{

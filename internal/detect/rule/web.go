@@ -8,6 +8,7 @@ import (
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/web"
+	"yagura/sigma"
 )
 
 // listView is the list's page.
@@ -32,11 +33,19 @@ type listView struct {
 
 // Summary is the size of the library.
 type Summary struct {
-	Rules, Active, Refused, Problems int
+	Rules, Active int
+	Unreadable    int // rules and files that cannot be used at all
+	Problems      int
 }
 
 func (s *Set) summary() Summary {
-	return Summary{Rules: len(s.Rules), Active: s.Active(), Refused: s.Refused(), Problems: len(s.Problems)}
+	sum := Summary{Rules: len(s.Rules), Active: s.Active(), Problems: len(s.Problems)}
+	for _, p := range s.Problems {
+		if p.Kind == sigma.ProblemRefused {
+			sum.Unreadable++
+		}
+	}
+	return sum
 }
 
 // row is a rule in a list.

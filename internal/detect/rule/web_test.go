@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,7 +56,7 @@ type room struct {
 
 // newRoom has the rules that come with the program, one in a folder that is fine, one hostile, one broken and one about
 // an unknown log source.
-func newRoom(t testing.TB) *room {
+func newRoom(t testing.TB, more ...string) *room {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "rules", "a.yml"), whoami(idA, "whoami.exe"))
@@ -76,7 +77,7 @@ func newRoom(t testing.TB) *room {
 		}
 	}
 	l, err := rule.Open(t.Context(), rule.Options{
-		LoadOptions: rule.LoadOptions{Builtin: true, Paths: []string{filepath.Join(dir, "rules")}, Added: filepath.Join(dir, "added"), Taxonomy: tax(t)},
+		LoadOptions: rule.LoadOptions{Builtin: true, Paths: append(more, filepath.Join(dir, "rules")), Added: filepath.Join(dir, "added"), Taxonomy: tax(t)},
 		DB:          d, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -250,12 +251,21 @@ func TestAddingInTheBrowser(t *testing.T) {
 	}
 }
 
-// TestPictures takes pictures of the pages for people to look at.
+// TestPictures takes pictures of the pages for people to look at, with a real collection where there is one.
 func TestPictures(t *testing.T) {
 	webtest.NeedPictures(t)
 	t.Parallel()
-	r := newRoom(t)
+	var more []string
+	if corpus := os.Getenv("YAGURA_CORPUS"); corpus != "" {
+		more = append(more, filepath.Join(corpus, "sigma"))
+	}
+	r := newRoom(t, more...)
 	r.fire(t, idA, 12)
+	for i, one := range r.library.Set().Rules {
+		if i%97 == 0 {
+			r.fire(t, one.Key, 1+i%13)
+		}
+	}
 	ctx := webtest.Browser(t)
 	server := httptest.NewServer(r.Handler())
 	t.Cleanup(server.Close)
@@ -265,25 +275,29 @@ func TestPictures(t *testing.T) {
 		}
 	}
 	do(chromedp.Navigate(server.URL+"/signin"), webtest.SetCookie("visitor", "admin"))
-	own := "/rules/" + r.library.Set().Rules[2].Key
-	for _, lang := range []string{"ja", "en"} {
-		for _, theme := range []string{"light", "dark"} {
-			do(webtest.SetCookie("yagura_lang", lang), webtest.SetCookie("yagura_theme", theme))
-			for name, width := range map[string]int64{"wide": 1280, "phone": 390} {
-				suffix := "-" + lang + "-" + theme + "-" + name
-				webtest.Shoot(t, ctx, "rule-list"+suffix, width, 900, chromedp.Navigate(server.URL+"/rules?sort=matches"))
-				webtest.Shoot(t, ctx, "rule-detail"+suffix, width, 1800, chromedp.Navigate(server.URL+own))
-			}
-			webtest.Shoot(t, ctx, "rule-hostile-"+lang+"-"+theme, 1280, 1800, chromedp.Navigate(server.URL+"/rules/"+hostileID))
-			webtest.Shoot(t, ctx, "rule-lint-"+lang+"-"+theme, 1280, 700, chromedp.Navigate(server.URL+"/rules/-/lint"))
-			webtest.Shoot(t, ctx, "rule-add-"+lang+"-"+theme, 1280, 1500, chromedp.Navigate(server.URL+"/rules/-/add"), paste(hostileRule), chromedp.Sleep(500*time.Millisecond))
-			webtest.Shoot(t, ctx, "rule-try-"+lang+"-"+theme, 1280, 1800, chromedp.Navigate(server.URL+"/rules/"+idA),
-				pasteInto("event", `{"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":"1","event_data":{"Image":"C:\\whoami.exe"}}}`), chromedp.Sleep(800*time.Millisecond))
+	reported := "/rules/" + hostileID
+	for _, one := range r.library.Set().Rules {
+		if one.Health() == rule.Reported && len(one.References) > 0 && len(one.FalsePositives) > 0 && one.ID != hostileID {
+			reported = one.Path()
+			break
 		}
 	}
+	event := `{"winlog":{"channel":"Microsoft-Windows-Sysmon/Operational","event_id":"1","event_data":{"Image":"C:\\whoami.exe"}}}`
+	for _, look := range []struct{ lang, theme string }{{"ja", "light"}, {"en", "light"}, {"ja", "dark"}} {
+		do(webtest.SetCookie("yagura_lang", look.lang), webtest.SetCookie("yagura_theme", look.theme))
+		for name, width := range map[string]int64{"wide": 1280, "phone": 390} {
+			suffix := "-" + look.lang + "-" + look.theme + "-" + name
+			for page, path := range map[string]string{
+				"list": "/rules?sort=matches", "filtered": "/rules?logsource=windows&level=high&q=powershell", "detail": reported, "lint": "/rules/-/lint",
+			} {
+				webtest.Shoot(t, ctx, "rule-"+page+suffix, width, 1400, chromedp.Navigate(server.URL+path))
+			}
+			webtest.Shoot(t, ctx, "rule-add"+suffix, width, 1500, chromedp.Navigate(server.URL+"/rules/-/add"), pasteInto("text", hostileRule), chromedp.Sleep(500*time.Millisecond))
+			webtest.Shoot(t, ctx, "rule-try"+suffix, width, 2200, chromedp.Navigate(server.URL+"/rules/"+idA+"?run=tests"), pasteInto("event", event), chromedp.Sleep(800*time.Millisecond))
+		}
+		webtest.Shoot(t, ctx, "rule-panel-"+look.lang+"-"+look.theme, 1440, 900, chromedp.Navigate(server.URL+"/rules?sort=matches"), chromedp.KeyEvent("jx"), chromedp.KeyEvent("\r"), chromedp.Sleep(800*time.Millisecond))
+	}
 }
-
-func paste(text string) chromedp.Action[chromedp.Void] { return pasteInto("text", text) }
 
 // pasteInto fills a field and sends its form.
 func pasteInto(name, text string) chromedp.Action[chromedp.Void] {
