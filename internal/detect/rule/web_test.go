@@ -3,6 +3,7 @@ package rule_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"mime/multipart"
@@ -248,6 +249,133 @@ func TestAddingInTheBrowser(t *testing.T) {
 	}
 	if w := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/" + idB + "/remove", Form: url.Values{}}); w.Code != http.StatusSeeOther || matches(r.library.Matcher(), `C:\b.exe`) != "" {
 		t.Errorf("removing: %d", w.Code)
+	}
+}
+
+// TestAReaderOnlyReads: pages offer no change to who may not make it, and the routes refuse it.
+func TestAReaderOnlyReads(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	for _, path := range []string{"/rules", "/rules/" + idA} {
+		body := r.Do(webtest.Request{As: webtest.Reader, Path: path}).Body.String()
+		for _, offer := range []string{`value="disabled"`, "/rules/-/add", "/remove"} {
+			if strings.Contains(body, offer) {
+				t.Errorf("%s offers a reader %s", path, offer)
+			}
+		}
+	}
+	for _, path := range []string{"/rules/-/state", "/rules/-/add", "/rules/" + idA + "/state", "/rules/" + idA + "/remove"} {
+		if w := r.Do(webtest.Request{As: webtest.Reader, Path: path, Form: url.Values{"key": {idA}, "state": {"disabled"}}}); w.Code != http.StatusForbidden {
+			t.Errorf("%s for a reader: %d", path, w.Code)
+		}
+	}
+	if w := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/-/state", Form: url.Values{"key": {idA}, "state": {"enabled"}, "next": {"//evil.example/rules"}}}); w.Header().Get("Location") != "/rules" {
+		t.Errorf("a form led to %s", w.Header().Get("Location"))
+	}
+	if w := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/" + idA + "/remove", Form: url.Values{}}); w.Code != http.StatusForbidden {
+		t.Errorf("a rule of a folder was removed: %d", w.Code)
+	}
+}
+
+// TestRunningTests: the tests of a rule run when asked, and one of their events can be tried.
+func TestRunningTests(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	for path, want := range map[string][2]string{
+		"/rules/" + idA:                      {"Run the tests", "Passed"},
+		"/rules/" + idA + "?run=tests":       {"all passed", "Failed"},
+		"/rules/" + hostileID + "?run=tests": {"1 failed", "all passed"},
+		"/rules/" + idA + "?case=2":          {`C:\\other.exe`, "case=3"},
+		"/rules/" + idA + "?case=-1&run=x":   {`describedby="f-event-note"></textarea>`, "all passed"},
+	} {
+		body := r.Do(webtest.Request{As: webtest.Reader, Path: path}).Body.String()
+		if !strings.Contains(body, want[0]) || strings.Contains(body, want[1]) {
+			t.Errorf("%s: want %q and no %q", path, want[0], want[1])
+		}
+	}
+	if body := r.Do(webtest.Request{As: webtest.Reader, Path: "/rules/" + idA + "?run=tests", HTMX: "tests"}).Body.String(); !strings.Contains(body, "all passed") || strings.Contains(body, "<main") {
+		t.Errorf("htmx got %s", body)
+	}
+}
+
+// TestReferences: only a plain page on the web becomes a link, and one that tells the page nothing.
+func TestReferences(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	refs := []string{"https://a.example/x?y=1", "http://b.example/", "javascript:alert(1)", "https://user@c.example/", "https:///d", "Some book, page 3"}
+	text := strings.Replace(whoami(idB, "b.exe"), "level: high", "level: high\nreferences: ['"+strings.Join(refs, "', '")+"']", 1)
+	if _, err := r.library.Add(t.Context(), "b.yml", []byte(text), false); err != nil {
+		t.Fatal(err)
+	}
+	body := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/" + idB}).Body.String()
+	if got := strings.Count(body, `rel="noreferrer noopener nofollow"`); got != 1 || !strings.Contains(body, `href="https://a.example/x?y=1"`) {
+		t.Errorf("%d references are links, want 1", got)
+	}
+	if !strings.Contains(body, "hxxp://b[.]example/") {
+		t.Error("what is no link is not defanged")
+	}
+}
+
+func TestAPI(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.fire(t, idA, 3)
+	get := func(path string) (int, map[string]any) {
+		t.Helper()
+		w := r.Do(webtest.Request{As: webtest.Reader, Path: path, Header: map[string]string{"Accept": "application/json"}})
+		var answer map[string]any
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+			t.Fatalf("%s: %v in %s", path, err, w.Body)
+		}
+		return w.Code, answer
+	}
+	seen := make(map[string]bool)
+	for next := ""; ; {
+		code, page := get("/api/v1/rules?limit=7&cursor=" + next)
+		if code != http.StatusOK {
+			t.Fatal(code, page)
+		}
+		for _, one := range page["rules"].([]any) {
+			seen[one.(map[string]any)["key"].(string)] = true
+		}
+		if next, _ = page["next"].(string); next == "" {
+			break
+		}
+	}
+	if len(seen) != len(r.library.Set().Rules) {
+		t.Errorf("%d rules by pages, want %d", len(seen), len(r.library.Set().Rules))
+	}
+	for path, want := range map[string]int{
+		"/api/v1/rules?view=x": 400, "/api/v1/rules?level=loud": 400, "/api/v1/rules?origin=x": 400, "/api/v1/rules?limit=0": 400,
+		"/api/v1/rules?limit=501": 400, "/api/v1/rules?cursor=AAAA": 400, "/api/v1/rules?sort=x": 400, "/api/v1/rules/none": 404,
+		"/rules/-/lint?kind=x": 400, "/rules/-/lint?from=-1": 400,
+	} {
+		if code, answer := get(path); code != want {
+			t.Errorf("%s: %d, want %d: %v", path, code, want, answer)
+		}
+	}
+	if _, page := get("/api/v1/rules?view=fired"); page["total"] != 1.0 {
+		t.Errorf("fired: %v", page)
+	}
+	_, one := get("/api/v1/rules/" + idA)
+	if one["matches_7d"] != 3.0 || one["state"] != "active" || one["source"] != whoami(idA, "whoami.exe") || one["level"] != "high" {
+		t.Errorf("%v", one)
+	}
+	if _, one := get("/api/v1/rules/" + hostileID); len(one["problems"].([]any)) == 0 || one["state"] != "reported" {
+		t.Errorf("%v", one)
+	}
+}
+
+// TestAbout: an alert's page learns what its rule looks at.
+func TestAbout(t *testing.T) {
+	t.Parallel()
+	l := open(t)
+	info, ok := l.About(idA)
+	if !ok || len(info.Fields) != 1 || info.Fields[0].Name != "Image" || info.Fields[0].Names[0] != event.ProcessExe {
+		t.Errorf("%+v %v", info, ok)
+	}
+	if _, ok := l.About("none"); ok {
+		t.Error("a rule that is not there is known")
 	}
 }
 

@@ -164,7 +164,7 @@ func (x *Room) export(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		attachment(w, "text/csv; charset=utf-8", name+".csv")
-		out := &csvExport{w: w, known: known}
+		out := &csvExport{w: w, query: a.Query, known: known}
 		if err := x.service.Ordered(r.Context(), a.Query, a.Range, out.write); err != nil {
 			return err
 		}
@@ -182,6 +182,7 @@ func attachment(w http.ResponseWriter, kind, name string) {
 // csvExport finds the columns out by the first rows: those of events are known beforehand, those of a query's own rows are not.
 type csvExport struct {
 	w       http.ResponseWriter
+	query   string
 	known   []logstore.Count
 	waiting []*event.Event
 	out     *CSVWriter
@@ -204,7 +205,7 @@ func (c *csvExport) write(ev *event.Event) error {
 
 // begin writes the header and the rows that waited.
 func (c *csvExport) begin() (err error) {
-	if c.out, err = NewCSVWriter(c.w, exportColumns(c.waiting, c.known)); err != nil {
+	if c.out, err = NewCSVWriter(c.w, exportColumns(c.query, c.waiting, c.known)); err != nil {
 		return err
 	}
 	for _, ev := range c.waiting {

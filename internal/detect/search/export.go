@@ -36,10 +36,10 @@ func (s *Service) Ordered(ctx context.Context, query string, r Range, yield func
 }
 
 // exportColumns are the columns of a CSV file: what people look at first, then every other field; for a query's own rows theirs.
-func exportColumns(rows []*event.Event, known []logstore.Count) []string {
+func exportColumns(query string, rows []*event.Event, known []logstore.Count) []string {
 	columns := Columns(rows)
 	if len(rows) == 0 || rows[0].ID == "" {
-		return columns
+		return inOrderOf(query, columns)
 	}
 	columns = append(columns, "event.id")
 	var rest []string

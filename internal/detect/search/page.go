@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"yagura/internal/event"
@@ -121,9 +122,10 @@ type example struct{ Key, Query string }
 func examples() []example {
 	return []example{
 		{"word", `powershell`},
-		{"phrase", `"failed password"`},
+		{"phrase", `i("failed password")`},
 		{"field", `user.name:="administrator"`},
-		{"prefix", `process.executable:*\\powershell.exe`},
+		{"case", `user.name:i(Administrator)`},
+		{"prefix", `host.name:pc*`},
 		{"all", `event.outcome:failure !source.ip:ipv4_range("10.0.0.0/8")`},
 		{"list", `event.code:in(4624, 4625, 4648)`},
 		{"regexp", `process.command_line:~"(?i)-enc(odedcommand)?\\s"`},
@@ -178,7 +180,7 @@ func (v *view) show(found *Page) error {
 	v.Own = found.Own && !slices.ContainsFunc(found.Rows, func(ev *event.Event) bool { return ev.ID != "" }) ||
 		len(found.Rows) > 0 && found.Rows[0].ID == ""
 	if v.Own {
-		v.Columns = columnsOf(found.Rows)
+		v.Columns = columnsOf(v.Query, found.Rows)
 	}
 	v.Full = found.More && found.Next == Cursor{}
 	if v.Older {
@@ -194,9 +196,10 @@ func (v *view) show(found *Page) error {
 	return nil
 }
 
-func columnsOf(rows []*event.Event) []column {
+// columnsOf are the columns of a query's own rows, in the order in which the query names them.
+func columnsOf(query string, rows []*event.Event) []column {
 	var list []column
-	for _, name := range Columns(rows) {
+	for _, name := range inOrderOf(query, Columns(rows)) {
 		c := column{Name: name, Numeric: true}
 		for _, ev := range rows {
 			if text := Value(ev, name); text != "" && !isNumber(text) {
@@ -207,6 +210,23 @@ func columnsOf(rows []*event.Event) []column {
 		list = append(list, c)
 	}
 	return list
+}
+
+// inOrderOf sorts columns by where a query names them first: the engine gives them in an order of its own. Those that it does not
+// name, such as the hits of "top", come last.
+func inOrderOf(query string, columns []string) []string {
+	_, pipes := cutPipes(query)
+	place := func(name string) int {
+		if at := strings.Index(pipes, name); at >= 0 && name != "@timestamp" {
+			return at
+		}
+		if name == "@timestamp" {
+			return -1
+		}
+		return len(pipes)
+	}
+	slices.SortStableFunc(columns, func(a, b string) int { return cmp.Compare(place(a), place(b)) })
+	return columns
 }
 
 // explainNothing finds out why there is nothing to show: nothing stored at all, or not in this time.

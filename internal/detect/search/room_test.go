@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/detect/search"
@@ -159,6 +162,42 @@ func TestAWrongQueryIsShownWithTheEnginesWords(t *testing.T) {
 	}
 }
 
+// Every query that the help shows does what the help says: it finds what it should, and no error.
+func TestExamplesOfTheHelp(t *testing.T) {
+	t.Parallel()
+	made := func(pairs ...string) *event.Event {
+		ev := &event.Event{ID: "x-" + pairs[1], Time: time.Now()}
+		for i := 0; i < len(pairs); i += 2 {
+			ev.Add(pairs[i], pairs[i+1])
+		}
+		return ev
+	}
+	r := newRoom(t,
+		made(event.Message, "powershell was started: Failed password", event.UserName, "administrator", event.HostName, "pc-1"),
+		made(event.Message, "b", event.UserName, "ADMINISTRATOR", event.HostName, "srv-1", event.EventCode, "4625"),
+		made(event.Message, "c", event.EventOutcome, "failure", event.SourceIP, "10.1.2.3"),
+		made(event.Message, "d", event.EventOutcome, "failure", event.SourceIP, "203.0.113.9"),
+		made(event.Message, "e", event.ProcessCommand, `powershell.exe -EncodedCommand AAAA`))
+	page := r.Do(webtest.Request{As: webtest.Reader, Path: "/search"}).Body.String()
+	_, help, _ := strings.Cut(page, `id="search-help"`)
+	help, _, _ = strings.Cut(help, "</section>")
+	var found []int
+	for _, part := range strings.Split(help, `href="`)[1:] {
+		address, _, _ := strings.Cut(part, `"`)
+		address = html.UnescapeString(address)
+		w := r.Do(webtest.Request{As: webtest.Reader, Path: address})
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: %d", address, w.Code)
+		}
+		_, body, _ := strings.Cut(w.Body.String(), "<tbody>")
+		body, _, _ = strings.Cut(body, "</tbody>")
+		found = append(found, strings.Count(body, "<tr"))
+	}
+	if diff := cmp.Diff([]int{1, 1, 1, 2, 1, 1, 1, 1, 3, 2}, found); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestExports(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t, recent(2500)...) // more than a page within
@@ -183,9 +222,9 @@ func TestExports(t *testing.T) {
 		rows   int
 		header string
 	}{
-		"":                                 {2501, "@timestamp,host.name,event.dataset,message,event.id,event.action"},
-		"* | stats by (host.name) count()": {6, "host.name,count(*)"},
-		"nothing":                          {0, ""},
+		"": {2501, "@timestamp,host.name,event.dataset,message,event.id,event.action"},
+		"* | stats by (host.name) count() n | sort by (n)": {6, "host.name,n"},
+		"nothing": {0, ""},
 	} {
 		w := r.Do(webtest.Request{As: webtest.Reader, Path: "/search/export?format=csv&q=" + url.QueryEscape(query)})
 		table, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(w.Body.String(), "\ufeff"))).ReadAll()

@@ -18,9 +18,10 @@
 package logstore
 
 import (
-	"flag"
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -37,7 +38,7 @@ type Options struct {
 	MaxDisk       int64         // bytes; 0 is no limit
 	MinFree       int64         // bytes; default 256 MiB
 	FlushInterval time.Duration // default 1 s
-	Queries       int           // how many queries run at once; default two a core
+	Queries       int           // how many queries run at once; default 8, or four a core
 	Now           func() time.Time
 }
 
@@ -52,7 +53,7 @@ func (o Options) withDefaults() Options {
 		o.FlushInterval = time.Second
 	}
 	if o.Queries <= 0 {
-		o.Queries = 2 * runtime.GOMAXPROCS(0)
+		o.Queries = max(8, 4*runtime.GOMAXPROCS(0)) // most of them wait for their reader
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -72,47 +73,40 @@ type Store struct {
 	streams streams
 	bent    atomic.Int64
 
+	life context.Context // ends with the store, and all queries with it
+	end  context.CancelFunc
+
 	closing sync.RWMutex // held for reading while the engine is used
 	closed  bool
 }
 
-// prepareEngine sets the engine's process-wide switches, which are flags of the standard flag set: it is quiet (what matters it
-// reports in its results), and its caches leave the machine to others. This program's own flags are elsewhere.
-var prepareEngine = sync.OnceValue(func() error {
-	for name, value := range map[string]string{"loggerLevel": "ERROR", "memory.allowedPercent": "20"} {
-		if err := flag.Set(name, value); err != nil {
-			return err
-		}
-	}
-	if flag.Parsed() { // under go test
-		return nil
-	}
-	return flag.CommandLine.Parse(nil)
-})
-
-// Open opens the store in dir and makes it where there is none. The caller sees to it that one process at a time has it open: the
-// engine ends a second one.
+// Open opens the store in dir and makes it where there is none. A folder that another process has open is a fault.Conflict.
 func Open(dir string, opt Options) (*Store, error) {
 	if err := prepareEngine(); err != nil {
-		return nil, fmt.Errorf("preparing the log store's engine: %w", err)
+		return nil, err
 	}
 	opt = opt.withDefaults()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the log store's folder: %w", err)
 	}
-	s := &Store{opt: opt, dir: dir, queries: make(chan struct{}, opt.Queries)}
-	s.engine = logstorage.MustOpenStorage(dir, &logstorage.StorageConfig{
+	engine, err := openEngine(dir, &logstorage.StorageConfig{
 		Retention:              opt.Retention,
 		MaxDiskSpaceUsageBytes: opt.MaxDisk,
 		FlushInterval:          opt.FlushInterval,
 		FutureRetention:        2 * futureLimit,
 		MinFreeDiskSpaceBytes:  opt.MinFree,
 	})
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{opt: opt, dir: dir, engine: engine, queries: make(chan struct{}, opt.Queries), streams: newStreams()}
+	s.life, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
 
-// Close makes everything durable and closes the store. Running queries end first.
+// Close makes everything durable and closes the store. Running queries are ended; it waits for what they have called to return.
 func (s *Store) Close() error {
+	s.end()
 	s.closing.Lock()
 	defer s.closing.Unlock()
 	if !s.closed {
@@ -127,14 +121,21 @@ func (s *Store) use(fn func() error) error {
 	s.closing.RLock()
 	defer s.closing.RUnlock()
 	if s.closed {
-		return fault.New(fault.Unavailable, "fault.store.closed", "the log store is closed")
+		return errClosed()
 	}
 	return fn()
+}
+
+func errClosed() error {
+	return fault.New(fault.Unavailable, "fault.store.closed", "the log store is closed")
 }
 
 // Append takes the rows. They may be reset and reused afterwards.
 func (s *Store) Append(rows *Rows) error {
 	return s.use(func() error {
+		if rows.Len() == 0 {
+			return nil
+		}
 		if s.engine.IsReadOnly() {
 			return fault.New(fault.Unavailable, "fault.store.full",
 				"the log store takes nothing more: less than %d bytes are free on the disk of %s", s.opt.MinFree, s.dir)
@@ -151,12 +152,13 @@ func (s *Store) Flush() {
 
 // Stats says how much there is.
 type Stats struct {
-	Rows         uint64 // in memory and on disk
-	Bytes        uint64 // on disk, compressed
-	Uncompressed uint64 // bytes before compression
-	Days         uint64 // partitions
-	ReadOnly     bool   // the disk is full
-	Bent         int64  // events since Open that did not fit the engine's limits as they were
+	Rows         uint64    // in memory and on disk
+	Bytes        uint64    // on disk, compressed
+	Uncompressed uint64    // bytes before compression
+	Days         uint64    // that there are events of
+	Oldest       time.Time // the first of those days in UTC; zero where there is none
+	ReadOnly     bool      // the disk is full
+	Bent         int64     // events since Open that did not fit the engine's limits as they were
 }
 
 // Stats counts what the store holds.
@@ -169,9 +171,22 @@ func (s *Store) Stats() Stats {
 			Rows:         st.InmemoryRowsCount + st.SmallPartRowsCount + st.BigPartRowsCount,
 			Bytes:        st.CompressedSmallPartSize + st.CompressedBigPartSize + st.IndexdbSizeBytes,
 			Uncompressed: st.UncompressedInmemorySize + st.UncompressedSmallPartSize + st.UncompressedBigPartSize,
-			Days:         st.PartitionsCount, ReadOnly: st.IsReadOnly, Bent: s.bent.Load(),
+			Days:         st.PartitionsCount, Oldest: s.oldest(), ReadOnly: st.IsReadOnly, Bent: s.bent.Load(),
 		}
 		return nil
 	})
 	return out
+}
+
+// oldest is the first day that there is a partition of; they are folders named 20060102.
+func (s *Store) oldest() time.Time {
+	days, err := os.ReadDir(filepath.Join(s.dir, "partitions")) // sorted by name
+	if err != nil || len(days) == 0 {
+		return time.Time{}
+	}
+	day, err := time.Parse("20060102", days[0].Name())
+	if err != nil {
+		return time.Time{}
+	}
+	return day
 }

@@ -141,6 +141,44 @@ func TestTimeBoundsAreIncluded(t *testing.T) {
 	}
 }
 
+// TestABoundOfAWholeSecondEndsThere: the engine reads such a bound as the whole second, which would repeat rows between pages.
+func TestABoundOfAWholeSecondEndsThere(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	var list []*event.Event
+	for i, after := range []time.Duration{0, 1, time.Microsecond, 5 * time.Millisecond, 999_999_999} {
+		e := numbered(i)
+		e.Time = noon.Add(after)
+		list = append(list, e)
+	}
+	fill(t, s, list...)
+	for after, want := range map[time.Duration]int{0: 1, 1: 2, time.Microsecond: 3, 5 * time.Millisecond: 4, time.Second: 5} {
+		if n := len(ask(t, s, logstore.Query{LogsQL: "number or nothing", End: noon.Add(after)})); n != want {
+			t.Errorf("%d events until %v after noon, want %d", n, after, want)
+		}
+	}
+}
+
+func TestFieldsAreAskedForByTheirNames(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	fill(t, s, hundred()...)
+	for text, want := range map[string]int{
+		`message:"number 7"`:                            1,
+		`@timestamp:<2026-04-01T03:00:10Z`:              10,
+		`* | stats by (message) count() n | filter n:1`: 100,
+		`number # | limit 1`:                            100,
+	} {
+		if n := len(ask(t, s, logstore.Query{LogsQL: text})); n != want {
+			t.Errorf("%s finds %d rows, want %d", text, n, want)
+		}
+	}
+	values, err := s.FieldValues(t.Context(), logstore.Query{LogsQL: "message:7 | limit 1"}, event.Message)
+	if diff := cmp.Diff([]logstore.Count{{"event number 7", 1}}, values); err != nil || diff != "" {
+		t.Error(err, diff)
+	}
+}
+
 func TestFieldsValuesAndHits(t *testing.T) {
 	t.Parallel()
 	s := open(t, logstore.Options{})
@@ -164,6 +202,25 @@ func TestFieldsValuesAndHits(t *testing.T) {
 	}
 }
 
+func TestAHistogramThatNobodyCouldReadIsRefused(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes 200,001 events")
+	}
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	rows := s.NewRows()
+	for i := range 200_001 {
+		rows.Add(numbered(i))
+	}
+	if err := s.Append(rows); err != nil {
+		t.Fatal(err)
+	}
+	s.Flush()
+	if _, err := s.Hits(t.Context(), logstore.Query{}, time.Hour, "event.id"); !fault.Is(err, fault.Invalid) {
+		t.Errorf("a bar for each of 200,001 events: %v", err)
+	}
+}
+
 func TestIDsOfASegmentAreFound(t *testing.T) {
 	t.Parallel()
 	s := open(t, logstore.Options{})
@@ -174,61 +231,6 @@ func TestIDsOfASegmentAreFound(t *testing.T) {
 	}
 	if len(ids) != 10 || !strings.HasPrefix(ids[0], "spool-00000003-") {
 		t.Errorf("ids: %v", ids)
-	}
-}
-
-// TestNothingTheEngineWouldDropIsLost feeds what breaks each of the engine's limits.
-func TestNothingTheEngineWouldDropIsLost(t *testing.T) {
-	t.Parallel()
-	wide, long, old, ahead, named := numbered(1), numbered(2), numbered(3), numbered(4), numbered(5)
-	for i := range 5000 {
-		wide.Add(fmt.Sprintf("wide.%d", i), "x")
-	}
-	text := strings.Repeat("0123456789", 300_000)
-	long.Add("payload", text)
-	old.Time = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
-	ahead.Time = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-	named.Add(strings.Repeat("n", 500), "long name")
-	s := open(t, logstore.Options{})
-	fill(t, s, wide, long, old, ahead, named)
-	for name, want := range map[string]string{
-		"original wide": `"n":=1 "yagura.overflow":"wide.4999"`,
-		"long":          `"n":=2`,
-		"old":           `"n":=3 "yagura.time.given":"1970-01-01T00:00:00Z"`,
-		"ahead":         `"n":=4 "yagura.time.given":"9999-01-01T00:00:00Z"`,
-		"long name":     `"n":=5 "yagura.overflow":"long name"`,
-	} {
-		if n := len(ask(t, s, logstore.Query{LogsQL: want})); n != 1 {
-			t.Errorf("%s: %d events are found by %s", name, n, want)
-		}
-	}
-	rebuilt := ask(t, s, logstore.Query{LogsQL: `"n":=2`})[0].Get("payload")
-	for _, part := range ask(t, s, logstore.Query{LogsQL: `"yagura.part.of":="` + long.ID + `"`}) {
-		rebuilt += part.Get(event.Message)
-	}
-	if rebuilt != text {
-		t.Errorf("%d of %d bytes of the long value are left", len(rebuilt), len(text))
-	}
-	if got := s.Stats(); got.Bent != 5 {
-		t.Errorf("%d events count as bent, want 5", got.Bent)
-	}
-}
-
-// TestAStreamWithEverNewNamesLosesNothing: the engine drops the rows of a block with more than 2,000 names.
-func TestAStreamWithEverNewNamesLosesNothing(t *testing.T) {
-	t.Parallel()
-	s := open(t, logstore.Options{})
-	var events []*event.Event
-	for i := range 3000 {
-		e := numbered(i)
-		e.Set(event.HostName, "one")
-		e.Add(fmt.Sprintf("session.%d.user", i), "x")
-		e.Add(fmt.Sprintf("session.%d.state", i), "y")
-		events = append(events, e)
-	}
-	fill(t, s, events...)
-	if n := len(ask(t, s, logstore.Query{})); n != 3000 {
-		t.Errorf("%d of 3000 events are found", n)
 	}
 }
 
@@ -254,6 +256,84 @@ func TestAQueryEndsWithItsContextAndItsReader(t *testing.T) {
 	cancel()
 	if err := s.Query(ctx, logstore.Query{}, func(*event.Event) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled query gives %v", err)
+	}
+}
+
+// TestClosingEndsQueries: a reader that has stopped reading does not keep the store from closing once it lets go.
+func TestClosingEndsQueries(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	fill(t, s, hundred()...)
+	reading, let, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		ended <- s.Query(t.Context(), logstore.Query{}, func(e *event.Event) error {
+			if e.ID == "" {
+				return nil
+			}
+			select {
+			case <-reading:
+			default:
+				close(reading)
+				<-let
+			}
+			return nil
+		})
+	}()
+	<-reading
+	closed := make(chan error)
+	go func() { closed <- s.Close() }()
+	close(let)
+	if err := <-ended; err != nil && !fault.Is(err, fault.Unavailable) {
+		t.Errorf("a query that was ended: %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	if err := s.Query(t.Context(), logstore.Query{}, func(*event.Event) error { return nil }); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("a closed store answers %v", err)
+	}
+}
+
+// TestAReaderThatPanicsEndsAloneAndNotTheProcess: the engine calls back in goroutines of its own.
+func TestAReaderThatPanicsEndsAloneAndNotTheProcess(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	fill(t, s, hundred()...)
+	defer func() {
+		if recover() != "reader" {
+			t.Error("the panic is lost")
+		}
+		if n := len(ask(t, s, logstore.Query{})); n != 100 {
+			t.Errorf("then %d events are found", n)
+		}
+	}()
+	_ = s.Query(t.Context(), logstore.Query{}, func(*event.Event) error { panic("reader") })
+}
+
+func TestAFolderIsOpenedOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := logstore.Open(dir, logstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := logstore.Open(dir, logstore.Options{}); !fault.Is(err, fault.Conflict) {
+		t.Errorf("a second store in the same folder: %v", err)
+	}
+}
+
+func TestStatsCountWhatIsThere(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	if st := s.Stats(); st.Rows != 0 || !st.Oldest.IsZero() {
+		t.Errorf("an empty store has %+v", st)
+	}
+	old := numbered(1)
+	old.Time = noon.AddDate(-6, 0, 0)
+	fill(t, s, append(hundred(), old)...)
+	if st := s.Stats(); st.Rows != 101 || st.Days != 2 || !st.Oldest.Equal(time.Date(2020, 4, 1, 0, 0, 0, 0, time.UTC)) || st.ReadOnly || st.Bent != 0 {
+		t.Errorf("%+v", st)
 	}
 }
 
@@ -289,29 +369,5 @@ func TestAFullDiskIsSaidAndNothingTaken(t *testing.T) {
 	}
 	if err := s.Append(rows); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("a full disk answers %v", err)
-	}
-}
-
-func BenchmarkAppend(b *testing.B) {
-	for _, fields := range []int{10, 40} {
-		b.Run(fmt.Sprintf("%d fields", fields), func(b *testing.B) {
-			s := open(b, logstore.Options{})
-			e := numbered(0)
-			for i := range fields - e.NumFields() {
-				e.Add(fmt.Sprintf("field.%d", i), fmt.Sprintf("value %d", i))
-			}
-			rows := s.NewRows()
-			for n := 0; b.Loop(); n++ {
-				e.Time = noon.Add(time.Duration(n) * time.Millisecond)
-				rows.Add(e)
-				if rows.Len() == 1000 {
-					if err := s.Append(rows); err != nil {
-						b.Fatal(err)
-					}
-					rows.Reset()
-				}
-			}
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-		})
 	}
 }

@@ -1,47 +1,33 @@
 package logstore
 
 import (
-	"fmt"
 	"hash/maphash"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/logstorage"
 
 	"yagura/internal/event"
 )
 
-// The engine's limits, with room to spare. It counts a row's size as names and values in JSON.
-const (
-	maxRowBytes   = 1_900_000
-	maxFields     = 900
-	maxNameBytes  = 120
-	maxStreamName = 1000 // distinct names in a stream before a new stream is begun
-)
-
-// Fields that say how an event was bent to fit. Their meaning is in docs/operations.md.
-const (
-	fieldOverflow  = "yagura.overflow"   // fields that were too many or had too long a name, as a JSON object
-	fieldGivenTime = "yagura.time.given" // the time an event claimed, where that was outside the retention
-	fieldPartOf    = "yagura.part.of"    // id of the event that this row continues
-	fieldPartField = "yagura.part.field" // which field's value it continues
-	fieldCut       = "yagura.cut"        // names of the fields that go on in other rows
-	fieldStream    = "yagura.stream"     // number that tells streams with too many names apart
-)
-
 // Rows is a batch of events for Append.
 type Rows struct {
 	store  *Store
 	engine *logstorage.LogRows
+
+	// What follows serves one Add and is reused by the next.
 	fields []logstorage.Field
 	stream []logstorage.Field
-	list   []byte
+	lists  lists
+	text   []byte // of values that are put together
+	kinds  map[uint64]int
 }
 
 // NewRows returns an empty batch.
 func (s *Store) NewRows() *Rows {
-	return &Rows{store: s, engine: logstorage.GetLogRows(nil, nil, nil, nil, "")}
+	return &Rows{store: s, engine: logstorage.GetLogRows(nil, nil, nil, nil, ""), kinds: make(map[uint64]int)}
 }
 
 // Reset empties the batch for reuse.
@@ -52,20 +38,25 @@ func (r *Rows) Len() int { return r.engine.RowsCount() }
 
 // Add copies the event into the batch. An event without a time gets the current one.
 func (r *Rows) Add(ev *event.Event) {
-	r.fields, r.list = r.fields[:0], r.list[:0]
+	r.fields, r.text = r.fields[:0], r.text[:0]
 	at := r.time(ev)
 	r.put("event.id", ev.ID)
 	r.collect(ev)
-	size := 0
-	for i := range r.fields {
-		size += len(r.fields[i].Name) + 2*len(r.fields[i].Value) + 6 // a quoted value may take more room
-	}
-	if len(r.fields) > maxFields || size > maxRowBytes || r.longName() {
+	if !r.fits() {
 		r.store.bent.Add(1)
 		r.fold()
 		r.split(ev, at)
 	}
-	r.add(ev, at)
+	r.stream = r.stream[:0]
+	for _, name := range [...]string{event.SourceID, event.EventModule, event.EventDataset, event.HostName} {
+		if v := ev.Get(name); v != "" {
+			r.stream = append(r.stream, logstorage.Field{Name: name, Value: v[:min(len(v), 256)]})
+		}
+	}
+	if n := r.generation(); n > 0 {
+		r.stream = append(r.stream, logstorage.Field{Name: fieldStream, Value: strconv.Itoa(n)})
+	}
+	r.engine.MustAdd(logstorage.TenantID{}, at, r.fields, r.stream)
 }
 
 func (r *Rows) put(name, value string) {
@@ -74,27 +65,13 @@ func (r *Rows) put(name, value string) {
 	}
 }
 
-func (r *Rows) add(ev *event.Event, at int64) {
-	r.stream = r.stream[:0]
-	for _, name := range [...]string{event.SourceID, event.EventModule, event.EventDataset, event.HostName} {
-		if v := ev.Get(name); v != "" {
-			r.stream = append(r.stream, logstorage.Field{Name: name, Value: v[:min(len(v), 256)]})
-		}
-	}
-	if n := r.store.streams.generation(r.stream, r.fields); n > 0 {
-		r.stream = append(r.stream, logstorage.Field{Name: fieldStream, Value: fmt.Sprint(n)})
-	}
-	r.engine.MustAdd(logstorage.TenantID{}, at, r.fields, r.stream)
-}
-
 // time is the event's time in nanoseconds, or now where the event has none that the store can keep.
 func (r *Rows) time(ev *event.Event) int64 {
 	now := r.store.opt.Now()
 	if ev.Time.IsZero() {
 		return now.UnixNano()
 	}
-	// The engine deletes by whole days.
-	if ev.Time.Before(now.Add(-r.store.opt.Retention).Add(24*time.Hour)) || ev.Time.After(now.Add(futureLimit)) {
+	if ev.Time.Before(r.store.oldestTaken(now)) || ev.Time.After(now.Add(futureLimit)) {
 		r.store.bent.Add(1)
 		r.put(fieldGivenTime, ev.Time.UTC().Format(time.RFC3339Nano))
 		return now.UnixNano()
@@ -102,20 +79,13 @@ func (r *Rows) time(ev *event.Event) int64 {
 	return ev.Time.UnixNano()
 }
 
-// collect takes the event's fields; a repeated name becomes one JSON list.
-func (r *Rows) collect(ev *event.Event) {
-	fields := ev.Fields()
-	for i := range fields {
-		f := &fields[i]
-		switch first, more := repeats(fields, i); {
-		case !first:
-			continue
-		case more:
-			r.put(stored(f.Name), r.joined(fields, i))
-		default:
-			r.put(stored(f.Name), f.Value)
-		}
+// oldestTaken is how old an event may be. The engine deletes by whole days, and its days begin in 1970.
+func (s *Store) oldestTaken(now time.Time) time.Time {
+	oldest := now.Add(24*time.Hour - s.opt.Retention)
+	if first := time.Unix(0, 0).Add(24 * time.Hour); oldest.Before(first) {
+		return first
 	}
+	return oldest
 }
 
 // stored is the name under which a field lies in the engine.
@@ -123,141 +93,129 @@ func stored(name string) string {
 	switch name {
 	case event.Message:
 		return "_msg"
-	case "", "_msg", "_time", "_stream", "_stream_id", "event.id", "@timestamp":
-		return "original." + strings.TrimPrefix(name, "_") // names that mean something to the engine
+	case "", "_msg", "_time", "_stream", "_stream_id", "event.id", "@timestamp",
+		fieldOverflow, fieldGivenTime, fieldCut, fieldPartOf, fieldPartField, fieldPartNumber, fieldStream:
+		return "original." + strings.TrimPrefix(name, "_") // names that mean something to the engine, or to this package
 	default:
 		return name
 	}
 }
 
-// repeats reports whether the i-th field is the first of its name, and whether there are more.
-func repeats(fields []event.Field, i int) (first, more bool) {
-	name := fields[i].Name
-	for j := range i {
-		if fields[j].Name == name {
-			return false, false
-		}
-	}
-	for j := i + 1; j < len(fields); j++ {
-		if fields[j].Name == name {
-			return true, true
-		}
-	}
-	return true, false
+// lists finds the fields that have one name.
+type lists struct {
+	first []int32 // of each distinct field: its first value
+	last  []int32
+	next  []int32 // of each value: the next one of the same field, or 0
+	index map[string]int32
 }
 
-// joined is the JSON list of all values of the i-th field's name. It lives until the next Add.
-func (r *Rows) joined(fields []event.Field, i int) string {
-	start := len(r.list)
-	r.list = append(r.list, '[')
-	for j := i; j < len(fields); j++ {
-		if fields[j].Name == fields[i].Name {
-			if len(r.list) > start+1 {
-				r.list = append(r.list, ',')
-			}
-			r.list = event.AppendQuoted(r.list, fields[j].Value)
-		}
-	}
-	r.list = append(r.list, ']')
-	return string(r.list[start:])
-}
+// indexed is from how many distinct names on a map finds one faster than a look through all.
+const indexed = 64
 
-func (r *Rows) longName() bool {
-	for i := range r.fields {
-		if len(r.fields[i].Name) > maxNameBytes {
-			return true
-		}
-	}
-	return false
-}
-
-// fold moves fields that are too many, or whose names are too long, into one JSON object.
-func (r *Rows) fold() {
-	var rest event.Event
-	kept := r.fields[:0]
-	for _, f := range r.fields {
-		if len(f.Name) > maxNameBytes || len(kept) >= maxFields-10 {
-			rest.Add(f.Name, f.Value)
-		} else {
-			kept = append(kept, f)
-		}
-	}
-	r.fields = kept
-	if rest.NumFields() > 0 {
-		r.put(fieldOverflow, string(rest.AppendJSON(nil)))
-	}
-}
-
-// split cuts values that make the row too large and adds the rest as rows of their own, which name the event and the field.
-func (r *Rows) split(ev *event.Event, at int64) {
-	room := maxRowBytes/2 - 200*len(r.fields)
-	limit := max(room/max(len(r.fields), 1), 200) // what every field may have, whatever the others take
-	var cut []string
-	for i := range r.fields {
-		f := &r.fields[i]
-		allowed := max(limit, room)
-		if len(f.Value) <= allowed {
-			room -= len(f.Value)
+// collect takes the event's fields; those that have one name become one JSON list. It takes time in proportion to their number:
+// how many there are, and of how many names, is the sender's choice.
+func (r *Rows) collect(ev *event.Event) {
+	l, all, base := &r.lists, ev.Fields(), len(r.fields)
+	l.first, l.last, l.next = l.first[:0], l.last[:0], l.next[:0]
+	clear(l.index)
+	for i := range all {
+		l.next = append(l.next, 0)
+		name := stored(all[i].Name)
+		at := l.find(r.fields[base:], name)
+		if at < 0 {
+			l.first, l.last = append(l.first, int32(i)), append(l.last, int32(i))
+			r.fields = append(r.fields, logstorage.Field{Name: name, Value: all[i].Value})
+			l.add(r.fields[base:])
 			continue
 		}
-		cut = append(cut, f.Name)
-		rest := f.Value[allowed:]
-		f.Value, room = f.Value[:allowed], room-allowed
-		for len(rest) > 0 {
-			n := min(len(rest), maxRowBytes/2)
-			part := []logstorage.Field{
-				{Name: "_msg", Value: rest[:n]}, {Name: fieldPartOf, Value: ev.ID}, {Name: fieldPartField, Value: f.Name},
-				{Name: event.EventKind, Value: "continuation"},
-			}
-			r.engine.MustAdd(logstorage.TenantID{}, at, part, []logstorage.Field{{Name: event.EventKind, Value: "continuation"}})
-			rest = rest[n:]
+		l.next[l.last[at]] = int32(i)
+		l.last[at] = int32(i)
+	}
+	for at := range l.first {
+		if l.first[at] != l.last[at] {
+			r.fields[base+at].Value = r.joined(all, l.first[at])
 		}
 	}
-	if len(cut) > 0 {
-		r.put(fieldCut, strings.Join(cut, " "))
-	}
 }
 
-// streams counts the distinct field names of each stream: rows of one stream share blocks, and the engine drops the
-// rows of a block with more than 2,000 names. A stream that nears the limit is followed by one with a new number.
-type streams struct {
-	mu   sync.Mutex
-	seed maphash.Seed
-	seen map[uint64]*names
-}
-
-type names struct {
-	known      map[uint64]struct{}
-	generation int
-}
-
-// maxStreams bounds the memory; past it the counting begins anew, which at worst begins some streams too late.
-const maxStreams = 20_000
-
-func (s *streams) generation(stream, fields []logstorage.Field) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seen == nil || len(s.seen) > maxStreams {
-		s.seed, s.seen = maphash.MakeSeed(), make(map[uint64]*names)
-	}
-	var key uint64
-	for _, f := range stream {
-		key = key*31 + maphash.String(s.seed, f.Value)
-	}
-	n, ok := s.seen[key]
-	if !ok {
-		n = &names{known: make(map[uint64]struct{}, len(fields))}
-		s.seen[key] = n
+// find is the place of a name among the distinct fields, or -1.
+func (l *lists) find(fields []logstorage.Field, name string) int {
+	if len(fields) >= indexed {
+		if at, ok := l.index[name]; ok {
+			return int(at)
+		}
+		return -1
 	}
 	for i := range fields {
-		n.known[maphash.String(s.seed, fields[i].Name)] = struct{}{}
-	}
-	if len(n.known) > maxStreamName {
-		n.generation++
-		n.known = make(map[uint64]struct{}, len(fields))
-		for i := range fields {
-			n.known[maphash.String(s.seed, fields[i].Name)] = struct{}{}
+		if fields[i].Name == name {
+			return i
 		}
 	}
-	return n.generation
+	return -1
 }
+
+// add notes the last of the distinct fields.
+func (l *lists) add(fields []logstorage.Field) {
+	switch n := len(fields); {
+	case n < indexed:
+		return
+	case n == indexed:
+		if l.index == nil {
+			l.index = make(map[string]int32, 2*indexed)
+		}
+		for i := range fields {
+			l.index[fields[i].Name] = int32(i)
+		}
+	default:
+		l.index[fields[n-1].Name] = int32(n - 1)
+	}
+}
+
+// joined is the JSON list of the values that begin with the i-th. It lives until the next Add.
+func (r *Rows) joined(all []event.Field, i int32) string {
+	start := len(r.text)
+	r.text = append(r.text, '[')
+	for {
+		r.text = event.AppendQuoted(r.text, all[i].Value)
+		if i = r.lists.next[i]; i == 0 {
+			break
+		}
+		r.text = append(r.text, ',')
+	}
+	r.text = append(r.text, ']')
+	return r.since(start)
+}
+
+// since is r.text from there on, as a string that lives until the next Add: text that has to move when it grows leaves
+// the old one to those who have it.
+func (r *Rows) since(start int) string {
+	return unsafe.String(unsafe.SliceData(r.text[start:]), len(r.text)-start)
+}
+
+// generation is the number of the row's stream; see streams. A kind of row that was seen before keeps its number.
+func (r *Rows) generation() int {
+	var h maphash.Hash
+	h.SetSeed(r.store.streams.seed)
+	for i := range r.stream {
+		_, _ = h.WriteString(r.stream[i].Value)
+		_ = h.WriteByte(0)
+	}
+	key := h.Sum64()
+	for i := range r.fields {
+		_, _ = h.WriteString(r.fields[i].Name)
+		_ = h.WriteByte(0)
+	}
+	kind := h.Sum64()
+	n, ok := r.kinds[kind]
+	if !ok {
+		if len(r.kinds) >= maxKinds {
+			clear(r.kinds)
+		}
+		n = r.store.streams.generation(key, r.fields)
+		r.kinds[kind] = n
+	}
+	return n
+}
+
+// maxKinds bounds what a batch remembers of the rows it has seen.
+const maxKinds = 4096

@@ -1,8 +1,8 @@
 package logstore
 
 import (
-	"cmp"
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +10,7 @@ import (
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/logstorage"
 
 	"yagura/internal/event"
+	"yagura/internal/platform/fault"
 )
 
 // Count is a value, or a field's name, and in how many rows it was found.
@@ -18,74 +19,19 @@ type Count struct {
 	Hits  uint64
 }
 
-// FieldNames lists the fields of the rows that the query finds.
+// FieldNames lists the fields of the rows that the query's filter finds.
 func (s *Store) FieldNames(ctx context.Context, q Query) ([]Count, error) {
-	return s.counts(ctx, q, func(parsed *logstorage.Query) ([]logstorage.ValueWithHits, error) {
-		return s.engine.GetFieldNames(ctx, []logstorage.TenantID{{}}, parsed)
-	})
-}
-
-// FieldValues lists the most frequent values of a field in the rows that the query finds, q.Limit at the most (0: 10).
-func (s *Store) FieldValues(ctx context.Context, q Query, field string) ([]Count, error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = 10
+	a, err := s.filter(q)
+	if err != nil {
+		return nil, err
 	}
-	if field == event.Message {
-		field = "_msg"
-	}
-	q.LogsQL = filterOf(q.LogsQL) + " | top " + strconv.Itoa(limit) + " by (" + quote(field) + ") hits hits"
-	q.Limit = 0
-	parsed, err := s.parse(q)
+	parsed, err := a.parsed("")
 	if err != nil {
 		return nil, err
 	}
 	var list []Count
-	err = s.run(ctx, parsed, func(block *logstorage.DataBlock) error {
-		var values, hits []string
-		for _, c := range block.Columns {
-			switch c.Name {
-			case "hits":
-				hits = c.Values
-			case field:
-				values = c.Values
-			}
-		}
-		for i := range values {
-			if n, err := strconv.ParseUint(hits[i], 10, 64); err == nil && values[i] != "" {
-				list = append(list, Count{Value: string([]byte(values[i])), Hits: n})
-			}
-		}
-		return nil
-	})
-	return list, err
-}
-
-// filterOf is the part of a query before its pipes; what cannot be read is left for parse to complain of.
-func filterOf(text string) string {
-	parsed, err := logstorage.ParseQuery(text)
-	if err != nil {
-		return cmp.Or(strings.TrimSpace(text), "*")
-	}
-	parsed.DropAllPipes()
-	return parsed.String()
-}
-
-func (s *Store) counts(ctx context.Context, q Query, ask func(*logstorage.Query) ([]logstorage.ValueWithHits, error)) ([]Count, error) {
-	q.LogsQL = filterOf(q.LogsQL)
-	parsed, err := s.parse(q)
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case s.queries <- struct{}{}:
-		defer func() { <-s.queries }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	var list []Count
-	err = s.use(func() error {
-		found, err := ask(parsed)
+	err = s.do(ctx, func(ctx context.Context, _ func()) error {
+		found, err := s.engine.GetFieldNames(ctx, []logstorage.TenantID{{}}, parsed)
 		for _, v := range found {
 			switch v.Value {
 			case "_stream", "_stream_id", "_time":
@@ -100,6 +46,42 @@ func (s *Store) counts(ctx context.Context, q Query, ask func(*logstorage.Query)
 	return list, err
 }
 
+// filter is the query without its pipes.
+func (s *Store) filter(q Query) (asked, error) {
+	a, err := s.ask(q)
+	a.pipes = ""
+	return a, err
+}
+
+// FieldValues lists the most frequent values of a field in the rows that the query's filter finds, q.Limit at the most (0: 10).
+func (s *Store) FieldValues(ctx context.Context, q Query, field string) ([]Count, error) {
+	a, err := s.filter(q)
+	if err != nil {
+		return nil, err
+	}
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 10
+	}
+	var list []Count
+	// One more than wanted, since rows without the field count as a value of their own.
+	top := fmt.Sprintf("top %d by (%s) hits as hits", limit+1, quotedField(field))
+	err = s.run(ctx, a, top, func(block *logstorage.DataBlock) error {
+		values, hits := block.Columns[0].Values, block.Columns[len(block.Columns)-1].Values
+		for i := range values {
+			n, err := strconv.ParseUint(hits[i], 10, 64)
+			if err != nil {
+				return fmt.Errorf("reading the number of a value's rows: %w", err)
+			}
+			if values[i] != "" && len(list) < limit {
+				list = append(list, Count{Value: strings.Clone(values[i]), Hits: n})
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
 // Bucket is how many rows fall into a step of time.
 type Bucket struct {
 	Start time.Time
@@ -107,22 +89,27 @@ type Bucket struct {
 	Hits  uint64
 }
 
+// maxBuckets bounds what a histogram takes in memory.
+const maxBuckets = 200_000
+
 // Hits counts the rows that the query's filter finds by steps of time, split by a field unless that is "". Steps without a row are
-// left out; the list is in no order.
+// left out; the list is in no order. A field with so many values that nobody could see them apart is fault.Invalid.
 func (s *Store) Hits(ctx context.Context, q Query, step time.Duration, by string) ([]Bucket, error) {
-	parsed, err := s.parse(q)
+	a, err := s.filter(q)
 	if err != nil {
 		return nil, err
 	}
-	parsed.DropAllPipes()
-	var fields []string
+	groups := ""
 	if by != "" {
-		fields = []string{by}
+		groups = ", " + quotedField(by)
 	}
-	parsed.AddCountByTimePipe(int64(max(step, time.Millisecond)), int64(q.Offset), fields)
+	count := fmt.Sprintf("stats by (_time:%dns offset %dns%s) count() hits", max(step, time.Millisecond), q.Offset, groups)
 	var list []Bucket
-	err = s.run(ctx, parsed, func(block *logstorage.DataBlock) error {
+	err = s.run(ctx, a, count, func(block *logstorage.DataBlock) error {
 		columns := block.Columns
+		if len(list)+block.RowsCount() > maxBuckets {
+			return fault.New(fault.Invalid, "fault.search.groups", "the histogram would have more than %d bars", maxBuckets)
+		}
 		for i := range block.RowsCount() {
 			b := Bucket{}
 			if b.Start, err = time.Parse(time.RFC3339Nano, columns[0].Values[i]); err != nil {
@@ -132,7 +119,7 @@ func (s *Store) Hits(ctx context.Context, q Query, step time.Duration, by string
 				return err
 			}
 			if len(columns) == 3 {
-				b.Group = string([]byte(columns[1].Values[i]))
+				b.Group = strings.Clone(columns[1].Values[i])
 			}
 			list = append(list, b)
 		}

@@ -29,18 +29,14 @@ type railItem struct {
 
 // rail builds the rail for a visitor. A house without a page to open is not shown: no dead ends.
 func (s *Site) rail(user *auth.User, path string) []house {
-	type entry struct {
-		NavItem
-		current bool
-	}
-	byHouse := make(map[string][]entry)
+	byHouse := make(map[string][]NavItem)
 	longest := ""
 	for _, m := range s.modules {
 		for _, item := range m.Nav {
 			if !mayOpen(user, item.Permission) {
 				continue
 			}
-			byHouse[item.House] = append(byHouse[item.House], entry{NavItem: item})
+			byHouse[item.House] = append(byHouse[item.House], item)
 			if within(path, item.Path) && len(item.Path) > len(longest) {
 				longest = item.Path
 			}
@@ -52,7 +48,7 @@ func (s *Site) rail(user *auth.User, path string) []house {
 		if len(entries) == 0 {
 			continue
 		}
-		slices.SortStableFunc(entries, func(a, b entry) int { return cmp.Compare(a.Order, b.Order) })
+		slices.SortStableFunc(entries, func(a, b NavItem) int { return cmp.Compare(a.Order, b.Order) })
 		h := house{Key: "house." + name, Icon: name}
 		for _, e := range entries {
 			h.Items = append(h.Items, railItem{Key: e.Key, Path: e.Path, Current: e.Path == longest})
