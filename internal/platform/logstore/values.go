@@ -90,7 +90,7 @@ type Bucket struct {
 }
 
 // maxBuckets bounds what a histogram takes in memory.
-const maxBuckets = 200_000
+const maxBuckets = 50_000
 
 // Hits counts the rows that the query's filter finds by steps of time, split by a field unless that is "". Steps without a row are
 // left out; the list is in no order. A field with so many values that nobody could see them apart is fault.Invalid.
