@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -146,6 +147,9 @@ func (s *Server) listen() (err error) {
 func (s *Server) openListeners() (err error) {
 	c := s.opt.Config
 	if c.Syslog.UDP != "" || c.Syslog.TCP != "" || c.Syslog.TLS != "" {
+		if err := os.MkdirAll(s.path("tls"), 0o700); err != nil {
+			return fault.New(fault.Unavailable, "fault.data_folder", "the folder of certificates: %w", err)
+		}
 		s.syslog, err = syslogd.Listen(syslogd.Options{
 			UDP: c.Syslog.UDP, TCP: c.Syslog.TCP, TLS: c.Syslog.TLS,
 			CertFile: c.Syslog.TLSCert, KeyFile: c.Syslog.TLSKey, CAFile: c.Syslog.TLSCA, CertDir: s.path("tls"),

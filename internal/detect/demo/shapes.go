@@ -99,6 +99,7 @@ func (g *Generator) boxEvent(at time.Time, p person, ip, kind string, details ob
 func (g *Generator) proxyEvent(at time.Time, p person, method, host, path string, sent, received, status int) record {
 	return g.json(proxy, at, object{
 		"@timestamp": at.UTC().Format("2006-01-02T15:04:05.000Z"),
+		"message":    fmt.Sprintf("%s https://%s%s %d, %d bytes sent", method, host, path, status, sent),
 		"event":      object{"category": []string{"web"}, "type": []string{"access"}, "module": "squid", "dataset": "squid.access"},
 		"source":     object{"ip": p.ip}, "user": object{"name": p.login},
 		"url":        object{"domain": host, "path": path, "full": "https://" + host + path, "scheme": "https"},
