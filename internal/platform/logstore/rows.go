@@ -1,7 +1,6 @@
 package logstore
 
 import (
-	"hash/maphash"
 	"strconv"
 	"strings"
 	"time"
@@ -16,18 +15,18 @@ import (
 type Rows struct {
 	store  *Store
 	engine *logstorage.LogRows
+	shapes shapes
 
 	// What follows serves one Add and is reused by the next.
 	fields []logstorage.Field
 	stream []logstorage.Field
 	lists  lists
 	text   []byte // of values that are put together
-	kinds  map[uint64]int
 }
 
 // NewRows returns an empty batch.
 func (s *Store) NewRows() *Rows {
-	return &Rows{store: s, engine: logstorage.GetLogRows(nil, nil, nil, nil, ""), kinds: make(map[uint64]int)}
+	return &Rows{store: s, engine: logstorage.GetLogRows(nil, nil, nil, nil, ""), shapes: newShapes(&s.streams)}
 }
 
 // Reset empties the batch for reuse.
@@ -40,8 +39,13 @@ func (r *Rows) Len() int { return r.engine.RowsCount() }
 func (r *Rows) Add(ev *event.Event) {
 	r.fields, r.text = r.fields[:0], r.text[:0]
 	at := r.time(ev)
-	r.put("event.id", ev.ID)
-	r.collect(ev)
+	shape := r.shapes.of(ev)
+	if shape.plain && len(r.fields) == 0 {
+		r.fields = shape.fill(r.fields, ev)
+	} else {
+		r.put("event.id", ev.ID)
+		r.collect(ev)
+	}
 	if !r.fits() {
 		r.store.bent.Add(1)
 		r.fold()
@@ -53,7 +57,7 @@ func (r *Rows) Add(ev *event.Event) {
 			r.stream = append(r.stream, logstorage.Field{Name: name, Value: v[:min(len(v), 256)]})
 		}
 	}
-	if n := r.generation(); n > 0 {
+	if n := shape.generation(r.stream, r.fields); n > 0 {
 		r.stream = append(r.stream, logstorage.Field{Name: fieldStream, Value: strconv.Itoa(n)})
 	}
 	r.engine.MustAdd(logstorage.TenantID{}, at, r.fields, r.stream)
@@ -191,31 +195,3 @@ func (r *Rows) joined(all []event.Field, i int32) string {
 func (r *Rows) since(start int) string {
 	return unsafe.String(unsafe.SliceData(r.text[start:]), len(r.text)-start)
 }
-
-// generation is the number of the row's stream; see streams. A kind of row that was seen before keeps its number.
-func (r *Rows) generation() int {
-	var h maphash.Hash
-	h.SetSeed(r.store.streams.seed)
-	for i := range r.stream {
-		_, _ = h.WriteString(r.stream[i].Value)
-		_ = h.WriteByte(0)
-	}
-	key := h.Sum64()
-	for i := range r.fields {
-		_, _ = h.WriteString(r.fields[i].Name)
-		_ = h.WriteByte(0)
-	}
-	kind := h.Sum64()
-	n, ok := r.kinds[kind]
-	if !ok {
-		if len(r.kinds) >= maxKinds {
-			clear(r.kinds)
-		}
-		n = r.store.streams.generation(key, r.fields)
-		r.kinds[kind] = n
-	}
-	return n
-}
-
-// maxKinds bounds what a batch remembers of the rows it has seen.
-const maxKinds = 4096
