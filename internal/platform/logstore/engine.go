@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"path"
 	"sync"
 
 	"github.com/VictoriaMetrics/VictoriaMetrics/lib/logger"
@@ -38,7 +39,8 @@ var prepareEngine = sync.OnceValue(func() error {
 	return flag.CommandLine.Parse(nil)
 })
 
-// engineLog hands the engine's log lines, "level\tplace\ttext", to slog. The engine writes one line at a time.
+// engineLog hands the engine's log lines, "level\tplace\ttext", to slog. The engine writes one line at a time. What it quotes of
+// an event stays out of the log.
 type engineLog struct{}
 
 func (engineLog) Write(line []byte) (int, error) {
@@ -48,7 +50,8 @@ func (engineLog) Write(line []byte) (int, error) {
 	if string(level) == "warn" {
 		severity = slog.LevelWarn
 	}
-	slog.Default().Log(context.Background(), severity, "log store's engine: "+string(text), "place", string(place))
+	text, _, _ = bytes.Cut(text, []byte("; log entry: "))
+	slog.Default().Log(context.Background(), severity, "log store's engine: "+string(text), "place", path.Base(string(place)))
 	return len(line), nil
 }
 

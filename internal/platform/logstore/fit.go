@@ -13,7 +13,7 @@ import (
 // The engine drops a row of more than 2 MiB, 2,000 fields, or with a name of more than 128 bytes. These limits leave room.
 const (
 	maxRowBytes   = 1_900_000
-	maxFields     = 900
+	maxFields     = 990
 	maxNameBytes  = 120
 	maxPartBytes  = maxRowBytes / 2 // of a value that goes on in rows of its own
 	minValueBytes = 200             // that a field keeps, whatever the others need
@@ -30,28 +30,47 @@ const (
 	fieldStream     = "yagura.stream"      // number that tells streams with too many names apart
 )
 
-// fits reports whether the engine would take the fields as they are. It counts bytes as the engine does.
-func (r *Rows) fits() bool {
-	if len(r.fields) > maxFields {
-		return false
+// bend makes the engine take the fields.
+func (r *Rows) bend(ev *event.Event, at int64) {
+	wide := r.wide()
+	if wide {
+		r.fold()
 	}
-	size := 0
-	for i := range r.fields {
-		f := &r.fields[i]
-		if len(f.Name) > maxNameBytes {
-			return false
-		}
-		size += len(f.Name) + len(f.Value) + 2
+	large := r.large() // quoted, the folded fields take more room
+	if large {
+		r.split(ev, at)
 	}
-	return size <= maxRowBytes
+	if wide || large {
+		r.store.bent.Add(1)
+	}
 }
 
-// fold moves fields that are too many, or whose names are too long, into one JSON object.
+// wide reports whether there are too many fields, or one has too long a name.
+func (r *Rows) wide() bool {
+	for i := range r.fields {
+		if len(r.fields[i].Name) > maxNameBytes {
+			return true
+		}
+	}
+	return len(r.fields) > maxFields
+}
+
+// large reports whether the row has too many bytes, which the engine counts like this.
+func (r *Rows) large() bool {
+	size := 0
+	for i := range r.fields {
+		size += len(r.fields[i].Name) + len(r.fields[i].Value) + 2
+	}
+	return size > maxRowBytes
+}
+
+// fold moves fields that are too many, or whose names are too long, into one JSON object; what the sender's event was too deep or
+// too wide for already lies under the same name and goes along.
 func (r *Rows) fold() {
 	start := len(r.text)
 	kept := r.fields[:0]
 	for _, f := range r.fields {
-		if len(f.Name) <= maxNameBytes && len(kept) < maxFields-2 { // the two fields that bending may add
+		if len(f.Name) <= maxNameBytes && len(kept) < maxFields-2 && f.Name != fieldOverflow { // the two fields that bending may add
 			kept = append(kept, f)
 			continue
 		}
@@ -72,9 +91,6 @@ func (r *Rows) fold() {
 
 // split cuts values that make the row too large and adds the rest as rows of their own, which name the event and the field.
 func (r *Rows) split(ev *event.Event, at int64) {
-	if r.fits() {
-		return
-	}
 	room := maxPartBytes
 	var cut []string
 	for i := range r.fields {

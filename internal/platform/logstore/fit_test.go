@@ -107,6 +107,25 @@ func TestFieldsTooManyOrWithTooLongANameAreKeptTogether(t *testing.T) {
 	}
 }
 
+// TestWhatWasFoldedBeforeGoesAlong: the normaliser keeps under the same name what was too deep for it.
+func TestWhatWasFoldedBeforeGoesAlong(t *testing.T) {
+	t.Parallel()
+	narrow, wide := numbered(1), numbered(2)
+	narrow.Add("yagura.overflow", `{"deep":1}`)
+	wide.Add("yagura.overflow", `{"deep":1}`)
+	for i := range 2000 {
+		wide.Add(fmt.Sprintf("wide.%d", i), "x")
+	}
+	s := open(t, logstore.Options{})
+	fill(t, s, narrow, wide)
+	if got := only(t, s, `"n":=1`).Get("yagura.overflow"); got != `{"deep":1}` {
+		t.Errorf("it became %s", got)
+	}
+	if got := only(t, s, `"n":=2`).Get("yagura.overflow"); !strings.Contains(got, `"yagura.overflow":"{\"deep\":1}"`) {
+		t.Errorf("it is lost: %.200s", got)
+	}
+}
+
 // TestHowWideAnEventIsCostsTimeInProportion: 200,000 fields of one name and of as many names take no longer than so many events.
 func TestHowWideAnEventIsCostsTimeInProportion(t *testing.T) {
 	t.Parallel()

@@ -46,11 +46,7 @@ func (r *Rows) Add(ev *event.Event) {
 		r.put("event.id", ev.ID)
 		r.collect(ev)
 	}
-	if !r.fits() {
-		r.store.bent.Add(1)
-		r.fold()
-		r.split(ev, at)
-	}
+	r.bend(ev, at)
 	r.stream = r.stream[:0]
 	for _, name := range [...]string{event.SourceID, event.EventModule, event.EventDataset, event.HostName} {
 		if v := ev.Get(name); v != "" {
@@ -98,7 +94,7 @@ func stored(name string) string {
 	case event.Message:
 		return "_msg"
 	case "", "_msg", "_time", "_stream", "_stream_id", "event.id", "@timestamp",
-		fieldOverflow, fieldGivenTime, fieldCut, fieldPartOf, fieldPartField, fieldPartNumber, fieldStream:
+		fieldGivenTime, fieldCut, fieldPartOf, fieldPartField, fieldPartNumber, fieldStream:
 		return "original." + strings.TrimPrefix(name, "_") // names that mean something to the engine, or to this package
 	default:
 		return name

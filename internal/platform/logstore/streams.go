@@ -23,7 +23,7 @@ type names struct {
 }
 
 const (
-	maxStreamNames = 1000   // and one row's maxFields on top stay below the engine's limit
+	maxStreamNames = 1000   // and as many of the next row, which the engine counts on top of them, reach its limit
 	maxStreams     = 20_000 // bounds the memory; past it the counting begins anew
 	epochShift     = 20
 )
