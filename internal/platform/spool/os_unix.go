@@ -20,7 +20,15 @@ func lockFile(path string) (io.Closer, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return f, nil
+	return lock{f}, nil
+}
+
+// lock is a locked file. Closing alone would not be enough: a child process that is being started holds a copy of the file for
+// a moment, and with it the lock.
+type lock struct{ file *os.File }
+
+func (l lock) Close() error {
+	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 }
 
 func isDiskFull(err error) bool {
