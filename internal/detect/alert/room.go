@@ -53,10 +53,11 @@ func NewRoom(site *web.Site, store *Store, rules Rules) *Room {
 // Module is what the site mounts.
 func (x *Room) Module() web.Module {
 	return web.Module{
-		Name:       "alert",
-		Templates:  templateFiles,
-		Migrations: Migrations(),
-		Nav:        []web.NavItem{{House: "detect", Key: "alert.title", Path: "/alerts", Permission: MayRead, Order: 20}},
+		Name:        "alert",
+		Templates:   templateFiles,
+		Migrations:  Migrations(),
+		Permissions: []web.Permission{MayRead, MayWrite},
+		Nav:         []web.NavItem{{House: "detect", Key: "alert.title", Path: "/alerts", Permission: MayRead, Order: 20}},
 		Routes: []web.Route{
 			{Pattern: "GET /alerts", Permission: MayRead, Handle: x.list},
 			{Pattern: "GET /alerts/{id}", Permission: MayRead, Handle: x.detail},

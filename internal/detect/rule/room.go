@@ -48,11 +48,12 @@ func NewRoom(site *web.Site, opt RoomOptions) *Room {
 func (x *Room) Module() web.Module {
 	// A rule's key is a UUID or begins with "x-", so "-" is free for what is no rule.
 	return web.Module{
-		Name:       "rule",
-		Templates:  templateFiles,
-		Static:     staticFiles,
-		Migrations: Migrations(),
-		Nav:        []web.NavItem{{House: "detect", Key: "rule.title", Path: "/rules", Permission: MayRead, Order: 30}},
+		Name:        "rule",
+		Templates:   templateFiles,
+		Static:      staticFiles,
+		Migrations:  Migrations(),
+		Permissions: []web.Permission{MayRead, MayWrite},
+		Nav:         []web.NavItem{{House: "detect", Key: "rule.title", Path: "/rules", Permission: MayRead, Order: 30}},
 		Routes: []web.Route{
 			{Pattern: "GET /rules", Permission: MayRead, Handle: x.list},
 			{Pattern: "GET /rules/{key}", Permission: MayRead, Handle: x.detail},

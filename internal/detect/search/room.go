@@ -64,11 +64,12 @@ func NewRoom(opt RoomOptions) *Room {
 // Module is what the site mounts.
 func (x *Room) Module() web.Module {
 	return web.Module{
-		Name:       "search",
-		Templates:  templateFiles,
-		Static:     staticFiles,
-		Migrations: Migrations(),
-		Nav:        []web.NavItem{{House: "detect", Key: "search.title", Path: "/search", Permission: MayRead, Order: 10}},
+		Name:        "search",
+		Templates:   templateFiles,
+		Static:      staticFiles,
+		Migrations:  Migrations(),
+		Permissions: []web.Permission{MayRead, MaySave},
+		Nav:         []web.NavItem{{House: "detect", Key: "search.title", Path: "/search", Permission: MayRead, Order: 10}},
 		Routes: []web.Route{
 			{Pattern: "GET /search", Permission: MayRead, Handle: x.page},
 			{Pattern: "GET /search/histogram", Permission: MayRead, Handle: x.histogram},

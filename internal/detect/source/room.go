@@ -56,10 +56,11 @@ func NewRoom(site *web.Site, opt RoomOptions) *Room { return &Room{site: site, o
 func (x *Room) Module() web.Module {
 	// A source's name never begins with a hyphen, so "-" is free for what is no source.
 	return web.Module{
-		Name:       "source",
-		Templates:  templateFiles,
-		Migrations: Migrations(),
-		Nav:        []web.NavItem{{House: "detect", Key: "source.title", Path: "/sources", Permission: MayRead, Order: 40}},
+		Name:        "source",
+		Templates:   templateFiles,
+		Migrations:  Migrations(),
+		Permissions: []web.Permission{MayRead, MayWrite},
+		Nav:         []web.NavItem{{House: "detect", Key: "source.title", Path: "/sources", Permission: MayRead, Order: 40}},
 		Routes: []web.Route{
 			{Pattern: "GET /sources", Permission: MayRead, Handle: x.list},
 			{Pattern: "GET /sources/{name}", Permission: MayRead, Handle: x.detail},

@@ -19,11 +19,11 @@ func (s *Site) frame() Module {
 		Name:      "frame",
 		Templates: files,
 		Routes: []Route{
-			{"GET /{$}", SignedIn, s.home},
-			{"GET /signin", Public, s.signInPage},
-			{"POST /signin", Public, s.signIn},
-			{"POST /signout", SignedIn, s.signOut},
-			{"POST /preferences", Public, s.choose},
+			{Pattern: "GET /{$}", Permission: SignedIn, Handle: s.home},
+			{Pattern: "GET /signin", Permission: Public, Handle: s.signInPage},
+			{Pattern: "POST /signin", Permission: Public, Handle: s.signIn},
+			{Pattern: "POST /signout", Permission: SignedIn, Handle: s.signOut},
+			{Pattern: "POST /preferences", Permission: Public, Handle: s.choose},
 		},
 	}
 }

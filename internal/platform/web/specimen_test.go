@@ -40,21 +40,23 @@ type specimenDetail struct {
 
 func (x specimen) module() web.Module {
 	return web.Module{
-		Name:      "specimen",
-		Templates: os.DirFS("testdata/specimen"),
-		Static:    os.DirFS("testdata/specimen"),
+		Name: "specimen",
+		// Permissions of rooms that have words in the catalogues.
+		Permissions: []web.Permission{"event.read", "search.write"},
+		Templates:   os.DirFS("testdata/specimen"),
+		Static:      os.DirFS("testdata/specimen"),
 		Nav: []web.NavItem{
-			{House: "detect", Key: "chart.time", Path: "/specimen", Permission: "specimen.read", Order: 10},
-			{House: "detect", Key: "value.search", Path: "/search", Permission: "specimen.read", Order: 20},
-			{House: "settings", Key: "house.settings", Path: "/specimen/settings", Permission: "specimen.write"},
+			{House: "detect", Key: "chart.time", Path: "/specimen", Permission: "event.read", Order: 10},
+			{House: "detect", Key: "value.search", Path: "/search", Permission: "event.read", Order: 20},
+			{House: "settings", Key: "house.settings", Path: "/specimen/settings", Permission: "search.write"},
 		},
 		Routes: []web.Route{
-			{Pattern: "GET /specimen", Permission: "specimen.read", Handle: x.list},
-			{Pattern: "GET /specimen/{id}", Permission: "specimen.read", Handle: x.detail},
-			{Pattern: "GET /search", Permission: "specimen.read", Handle: x.list},
-			{Pattern: "GET /specimen/settings", Permission: "specimen.write", Handle: x.list},
+			{Pattern: "GET /specimen", Permission: "event.read", Handle: x.list},
+			{Pattern: "GET /specimen/{id}", Permission: "event.read", Handle: x.detail},
+			{Pattern: "GET /search", Permission: "event.read", Handle: x.list},
+			{Pattern: "GET /specimen/settings", Permission: "search.write", Handle: x.list},
 			{Pattern: "GET /public", Permission: web.Public, Handle: x.list},
-			{Pattern: "POST /specimen", Permission: "specimen.write", Handle: x.change},
+			{Pattern: "POST /specimen", Permission: "search.write", Handle: x.change},
 			{Pattern: "GET /panics/{why}", Permission: web.Public, Handle: func(http.ResponseWriter, *http.Request) error { panic("on purpose") }},
 			{Pattern: "GET /fails/{code}", Permission: web.Public, Handle: x.fails},
 		},

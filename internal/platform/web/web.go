@@ -34,6 +34,9 @@ const (
 	Public Permission = "public"
 	// SignedIn routes answer everyone who is signed in, whatever their permissions.
 	SignedIn Permission = "signed_in"
+	// Enrolling routes answer everyone who is signed in, even those who must register a second factor before they may do
+	// anything else: the pages where they do so, and the way out.
+	Enrolling Permission = "enrolling"
 )
 
 // Handle answers a request. Its error becomes the answer, unless an answer was begun already.
@@ -43,7 +46,10 @@ type Handle func(w http.ResponseWriter, r *http.Request) error
 type Route struct {
 	Pattern    string // as http.ServeMux reads it, with the method: "GET /alerts/{id}"
 	Permission Permission
-	Handle     Handle
+	// Fresh routes are dangerous: who asks must have proved lately who they are, and is asked to otherwise. A form that does
+	// something dangerous stands on a page that is Fresh, too, so that nobody loses what they typed.
+	Fresh  bool
+	Handle Handle
 }
 
 // NavItem is an entry of the left rail.
@@ -60,6 +66,9 @@ type Module struct {
 	Name   string
 	Routes []Route
 	Nav    []NavItem
+	// Permissions are all that the module's routes and records ask for; roles are made of them. Each has a message
+	// "permission.<permission>", and its room "permission.<room>".
+	Permissions []Permission
 	// Templates has templates/*.html: each file is a page "<module>/<file without .html>" that defines "title" and
 	// "content" and any blocks of its own; files that begin with "_" are shared by the module's pages.
 	Templates fs.FS
@@ -169,10 +178,16 @@ func (s *Site) Check() error {
 	var problems []error
 	routes := make(map[string]Route)
 	for _, m := range s.modules {
+		for _, p := range m.Permissions {
+			problems = append(problems, s.checkPermission(m, p))
+		}
 		for _, route := range m.Routes {
 			routes[route.Pattern] = route
-			if route.Permission == "" {
+			switch {
+			case route.Permission == "":
 				problems = append(problems, fmt.Errorf("module %s: route %q has no permission", m.Name, route.Pattern))
+			case !slices.Contains([]Permission{Public, SignedIn, Enrolling}, route.Permission) && !slices.Contains(m.Permissions, route.Permission):
+				problems = append(problems, fmt.Errorf("module %s: route %q asks for %q, which the module does not declare", m.Name, route.Pattern, route.Permission))
 			}
 			if method, path, ok := strings.Cut(route.Pattern, " "); !ok || method == "" || !strings.HasPrefix(path, "/") {
 				problems = append(problems, fmt.Errorf("module %s: route %q is not \"METHOD /path\"", m.Name, route.Pattern))
@@ -194,4 +209,31 @@ func (s *Site) Check() error {
 		}
 	}
 	return errors.Join(append(problems, s.pages.check())...)
+}
+
+// checkPermission finds a permission that no role could be given with open eyes: misnamed, or without words for the people
+// who decide about roles.
+func (s *Site) checkPermission(m Module, p Permission) error {
+	room, verb, ok := strings.Cut(string(p), ".")
+	if !ok || room == "" || verb == "" || strings.ContainsAny(string(p), " *") {
+		return fmt.Errorf("module %s: permission %q is not <room>.<verb>", m.Name, p)
+	}
+	for _, lang := range i18n.Languages() {
+		printer := s.opt.Bundle.Printer(lang.Lang, nil)
+		for _, key := range []string{"permission." + room, "permission." + string(p)} {
+			if !printer.Has(key) {
+				return fmt.Errorf("module %s: permission %q has no message %q", m.Name, p, key)
+			}
+		}
+	}
+	return nil
+}
+
+// Permissions returns every permission that a module declares, in the order of the modules.
+func (s *Site) Permissions() []Permission {
+	var all []Permission
+	for _, m := range s.modules {
+		all = append(all, m.Permissions...)
+	}
+	return all
 }

@@ -284,16 +284,18 @@ func TestCheckFindsWhatNobodyLookedAt(t *testing.T) {
 	nothing := func(http.ResponseWriter, *http.Request) error { return nil }
 	site := webtest.New(t)
 	site.Mount(web.Module{
-		Name:      "careless",
-		Routes:    []web.Route{{Pattern: "GET /open", Handle: nothing}, {Pattern: "/any", Permission: "x.read", Handle: nothing}, {Pattern: "GET /list", Permission: "x.read", Handle: nothing}},
-		Nav:       []web.NavItem{{House: "detect", Key: "x", Path: "/gone", Permission: "x.read"}, {House: "attic", Key: "x", Path: "/list", Permission: "y.read"}},
-		Templates: fstest.MapFS{"templates/a.html": {Data: []byte(`{{define "title"}}{{end}}{{define "content"}}{{if .}}{{template "misspelt"}}{{end}}{{end}}`)}},
+		Name:        "careless",
+		Permissions: []web.Permission{"wordless.read", "a.room.too.many words"},
+		Routes:      []web.Route{{Pattern: "GET /open", Handle: nothing}, {Pattern: "/any", Permission: "x.read", Handle: nothing}, {Pattern: "GET /list", Permission: "x.read", Handle: nothing}},
+		Nav:         []web.NavItem{{House: "detect", Key: "x", Path: "/gone", Permission: "x.read"}, {House: "attic", Key: "x", Path: "/list", Permission: "y.read"}},
+		Templates:   fstest.MapFS{"templates/a.html": {Data: []byte(`{{define "title"}}{{end}}{{define "content"}}{{if .}}{{template "misspelt"}}{{end}}{{end}}`)}},
 	})
 	err := site.Check()
 	if err == nil {
 		t.Fatal("nothing found")
 	}
-	for _, want := range []string{`"GET /open" has no permission`, `"/any" is not "METHOD /path"`, "points to /gone", `shows /list to "y.read", its route asks for "x.read"`, "in no house", `calls the template "misspelt"`} {
+	for _, want := range []string{`"GET /open" has no permission`, `"/any" is not "METHOD /path"`, "points to /gone", `shows /list to "y.read", its route asks for "x.read"`, "in no house",
+		`permission "wordless.read" has no message`, `"a.room.too.many words" is not <room>.<verb>`, `asks for "x.read", which the module does not declare`, `calls the template "misspelt"`} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in\n%v", want, err)
 		}

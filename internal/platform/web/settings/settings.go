@@ -58,9 +58,10 @@ func New(site *web.Site, authenticator auth.Authenticator, opt Options) *Setting
 // Module is what the app mounts.
 func (s *Settings) Module() web.Module {
 	return web.Module{
-		Name:      "settings",
-		Templates: templates,
-		Nav:       []web.NavItem{{House: "settings", Key: "settings.title", Path: "/settings", Permission: web.SignedIn}},
+		Name:        "settings",
+		Templates:   templates,
+		Permissions: []web.Permission{Read},
+		Nav:         []web.NavItem{{House: "settings", Key: "settings.title", Path: "/settings", Permission: web.SignedIn}},
 		Routes: []web.Route{
 			{Pattern: "GET /settings", Permission: web.SignedIn, Handle: s.page},
 			{Pattern: "POST /settings/password", Permission: web.SignedIn, Handle: s.changePassword},
