@@ -23,7 +23,15 @@ type Config struct {
 	Spool  Spool  `name:"spool"`
 	Store  Store  `name:"store"`
 	Alerts Alerts `name:"alerts"`
-	Log    Log    `name:"log"`
+
+	Database  Database  `name:"database"`
+	Secrets   Secrets   `name:"secrets"`
+	Auth      Auth      `name:"auth"`
+	OIDC      OIDC      `name:"oidc"`
+	Approvals Approvals `name:"approvals"`
+	Mail      Mail      `name:"mail"`
+
+	Log Log `name:"log"`
 }
 
 // HTTP is the web UI and every input over HTTP, on one port.
@@ -32,6 +40,63 @@ type HTTP struct {
 	TLSCert string `name:"tls_cert" help:"certificate chain (PEM); with tls_key turns HTTPS on"`
 	TLSKey  string `name:"tls_key" help:"private key (PEM)"`
 	MaxBody Size   `name:"max_body" default:"64MiB" help:"largest request body of an input, after decompression"`
+
+	PublicURL string   `name:"public_url" help:"address that people use, such as https://yagura.example.co.jp; needed for mailed links, passkeys and single sign-on behind a proxy"`
+	Proxies   []string `name:"proxies" help:"addresses or networks of reverse proxies whose X-Forwarded headers count"`
+	AccessLog bool     `name:"access_log" default:"false" help:"write a line for each request"`
+
+	ACMEDomains   []string `name:"acme_domains" help:"names to get certificates for by ACME (RFC 8555); turns HTTPS on"`
+	ACMEDirectory string   `name:"acme_directory" default:"https://acme-v02.api.letsencrypt.org/directory" help:"the certificate authority's ACME directory"`
+	ACMEEmail     string   `name:"acme_email" help:"contact for the certificate authority"`
+	Redirect      string   `name:"redirect" help:"address, such as :80, that sends browsers on to HTTPS and answers ACME's HTTP challenge"`
+}
+
+// Database is where records are kept.
+type Database struct {
+	URL Secret `name:"url" help:"postgres://… ; without it SQLite in the data folder"`
+}
+
+// Secrets is where the key comes from that seals secrets at rest. Without any, a key file is made in the data folder.
+type Secrets struct {
+	Key     Secret   `name:"key" help:"the key itself, base64 (best given in the environment)"`
+	KeyFile string   `name:"key_file" help:"file of the key, readable by its owner only"`
+	Command []string `name:"key_command" help:"program and arguments that print the key, such as a KMS client"`
+}
+
+// Auth is how people sign in.
+type Auth struct {
+	Idle      Duration `name:"idle" default:"12h" help:"unused time after which a session ends"`
+	Absolute  Duration `name:"absolute" default:"7d" help:"age at which a session ends in any case"`
+	StepUp    Duration `name:"step_up" default:"10m" help:"how long after proving who they are somebody may do dangerous things"`
+	Breached  string   `name:"breached_passwords" help:"file of breached passwords: sorted SHA-1 hashes as Have I Been Pwned gives them, or one password a line"`
+	Passwords bool     `name:"passwords" default:"true" help:"people may sign in with a password; false leaves passkeys and single sign-on"`
+}
+
+// OIDC is single sign-on with the company's OpenID provider; without an issuer it is off.
+type OIDC struct {
+	Issuer       string   `name:"issuer" help:"the provider's issuer, such as https://login.example.com/"`
+	Name         string   `name:"name" help:"what the button says; the issuer's host without it"`
+	ClientID     string   `name:"client_id" help:"this program's id at the provider"`
+	ClientSecret Secret   `name:"client_secret" help:"this program's secret at the provider"`
+	Scopes       []string `name:"scopes" default:"openid,profile,email" help:"what to ask the provider for"`
+	Groups       string   `name:"groups_claim" default:"groups" help:"the claim that lists a person's groups"`
+	Roles        []string `name:"roles" help:"role for each group, such as CSIRT=responder; who is in none is an employee"`
+	MFA          []string `name:"mfa_amr" help:"values of the amr claim that prove a second factor; without any, the provider is trusted to ask for one"`
+	Provision    bool     `name:"provision" default:"true" help:"make an account at the first sign-in of somebody who has none"`
+}
+
+// Approvals is which actions take a second person.
+type Approvals struct {
+	Required []string `name:"required" help:"actions that need a second person's approval, such as people.roles"`
+}
+
+// Mail is the server that takes outgoing mail; without one nothing is mailed.
+type Mail struct {
+	Server   string `name:"server" help:"host:port of the SMTP server"`
+	Security string `name:"security" default:"starttls" help:"starttls, tls, or none (this machine only)"`
+	User     string `name:"user" help:"name to sign in to the SMTP server with"`
+	Password Secret `name:"password" help:"password for that name"`
+	From     string `name:"from" help:"sender of the mails"`
 }
 
 // Syslog is the listeners for RFC 3164 and RFC 5424; an empty address is off.
@@ -151,3 +216,20 @@ type Duration time.Duration
 
 // Size is a number of bytes, written "512MiB", "4GiB", "10MB" or plain.
 type Size int64
+
+// Secret is a setting that is never shown.
+type Secret string
+
+// String tells only whether there is one.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "[hidden]"
+}
+
+// GoString keeps %#v from telling more than String.
+func (s Secret) GoString() string { return s.String() }
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }

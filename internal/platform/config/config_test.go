@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,4 +107,22 @@ func FuzzFile(f *testing.F) {
 			t.Fatalf("a wrong file is %v, not invalid", err)
 		}
 	})
+}
+
+func TestASecretIsNeverShown(t *testing.T) {
+	t.Parallel()
+	const secret = "correct-horse-battery"
+	c, list, err := load(t, "oidc:\n  client_secret: "+secret+"\n", map[string]string{"YAGURA_DATABASE_URL": "postgres://u:" + secret + "@h/d"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.OIDC.ClientSecret.Reveal() != secret {
+		t.Error("the secret is lost")
+	}
+	if text := fmt.Sprintf("%v %+v %#v %v", *c, c, c, list); strings.Contains(text, secret) {
+		t.Errorf("a secret is shown: %s", text)
+	}
+	if got := list["oidc.client_secret"].Value; got != "[hidden]" || list["mail.password"].Value != "" {
+		t.Errorf("the setting reads %q, one that is not set %q", got, list["mail.password"].Value)
+	}
 }

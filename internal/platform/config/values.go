@@ -81,6 +81,8 @@ func assign(v reflect.Value, text string) error {
 	switch place := v.Addr().Interface().(type) {
 	case *string:
 		*place = text
+	case *Secret:
+		*place = Secret(text)
 	case *bool:
 		b, err := strconv.ParseBool(text)
 		if err != nil {
