@@ -25,7 +25,7 @@ const commandLimit = 30 * time.Second
 //   - It ends with status 0 within 30 seconds.
 //   - What it writes to standard error is shown in our error when it fails; what it prints is shown to nobody, ever.
 func runCommand(ctx context.Context, command []string, wrapped string) ([]key, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandLimit)
+	limited, cancel := context.WithTimeout(ctx, commandLimit)
 	defer cancel()
 	unavailable := func(format string, args ...any) error {
 		return fault.New(fault.Unavailable, "fault.seal.command", "the key command %s: %w", command[0], fmt.Errorf(format, args...))
@@ -35,12 +35,14 @@ func runCommand(ctx context.Context, command []string, wrapped string) ([]key, e
 		return nil, unavailable("%w", err)
 	}
 	out, complaint := &bounded{max: maxText}, &bounded{max: 1 << 10}
-	run := exec.CommandContext(ctx, command[0], command[1:]...)
+	run := exec.CommandContext(limited, command[0], command[1:]...)
 	run.Stdin, run.Stdout, run.Stderr = bytes.NewReader(input), out, complaint
 	run.WaitDelay = time.Second // a grandchild that keeps the pipe open does not keep us
 	err = run.Run()
 	switch {
-	case ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case ctx.Err() != nil:
+		return nil, unavailable("%w%s", ctx.Err(), complaint.says())
+	case limited.Err() != nil:
 		return nil, unavailable("it did not end within %s%s", commandLimit, complaint.says())
 	case err != nil:
 		return nil, unavailable("%w%s", err, complaint.says())
