@@ -371,3 +371,25 @@ func TestAFullDiskIsSaidAndNothingTaken(t *testing.T) {
 		t.Errorf("a full disk answers %v", err)
 	}
 }
+
+// The engine shows a new stream's rows before it shows which stream they are of.
+func TestARowThatIsCountedCanBeSeen(t *testing.T) {
+	t.Parallel()
+	s := open(t, logstore.Options{})
+	rows := s.NewRows()
+	rows.Add(numbered(7))
+	if err := s.Append(rows); err != nil {
+		t.Fatal(err)
+	}
+	query := logstore.Query{LogsQL: "n:=7"}
+	for ask(t, s, logstore.Query{LogsQL: query.LogsQL + " | stats count() found"})[0].Get("found") != "1" {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if got := ask(t, s, query); len(got) != 1 {
+		t.Error("the event is counted and not shown")
+	}
+	query.Limit, query.Newest = 10, true
+	if got := ask(t, s, query); len(got) != 1 {
+		t.Error("the event is counted and not among the newest")
+	}
+}

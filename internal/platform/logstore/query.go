@@ -223,7 +223,15 @@ func (s *Store) do(ctx context.Context, fn func(ctx context.Context, cancel func
 	return err
 }
 
+// noStream leaves out which stream a row is of. An event has no such fields, and the engine does not show a row whose stream is so
+// new that its index does not show it yet.
+const noStream = "delete _stream, _stream_id"
+
 func (s *Store) rows(ctx context.Context, a asked, more string, yield func(*event.Event) error) error {
+	if more != "" {
+		more += " | "
+	}
+	more += noStream
 	var ev event.Event
 	var parser fastjson.Parser
 	return s.run(ctx, a, more, func(block *logstorage.DataBlock) error {
@@ -254,7 +262,6 @@ func readRow(block *logstorage.DataBlock, i int, ev *event.Event, parser *fastjs
 			ev.ID = value
 		case "_msg", "":
 			ev.AddNonEmpty(event.Message, value)
-		case "_stream", "_stream_id":
 		default:
 			addValue(ev, column.Name, value, parser)
 		}
