@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"path"
 	"time"
 	_ "time/tzdata" // readers choose their zone on servers that have no list of zones
 
@@ -41,8 +42,8 @@ func (s *Site) preferences(r *http.Request) Preferences {
 	return p
 }
 
-// zone is loadZone with a memory: every request asks, and the file of a zone never changes while we run. Only names of zones
-// that exist are remembered, so visitors cannot fill it.
+// zone is loadZone with a memory: every request asks, and the file of a zone never changes while we run. A zone that exists
+// has one name here, so visitors cannot fill it.
 func (s *Site) zone(name string) (*time.Location, bool) {
 	if known, ok := s.zones.Load(name); ok {
 		return known.(*time.Location), true
@@ -54,9 +55,9 @@ func (s *Site) zone(name string) (*time.Location, bool) {
 	return zone, ok
 }
 
-// loadZone reads an IANA zone name; "" and "Local" are none.
+// loadZone reads an IANA zone name; "" and "Local" are none, and so is "Asia//Tokyo", which the file system would find.
 func loadZone(name string) (*time.Location, bool) {
-	if name == "" || name == "Local" {
+	if name == "" || name == "Local" || name != path.Clean(name) {
 		return nil, false
 	}
 	zone, err := time.LoadLocation(name)

@@ -223,8 +223,10 @@ func TestPreferences(t *testing.T) {
 	if page := w.Body.String(); !strings.Contains(page, `<html lang="ja" data-theme="dark"`) || !strings.Contains(page, "UTC+09:00") {
 		t.Errorf("%s", page[:300])
 	}
-	if bad := site.Do(webtest.Request{Path: "/preferences", Form: url.Values{"zone": {"../../etc/passwd"}}}); bad.Code != 400 {
-		t.Errorf("a zone that is none: %d", bad.Code)
+	for _, zone := range []string{"../../etc/passwd", "Asia//Tokyo", "./Asia/Tokyo", "Asia/Tokyo/"} {
+		if bad := site.Do(webtest.Request{Path: "/preferences", Form: url.Values{"zone": {zone}}}); bad.Code != 400 {
+			t.Errorf("%s is no zone: %d", zone, bad.Code)
+		}
 	}
 }
 
