@@ -232,6 +232,13 @@ func TestExports(t *testing.T) {
 			t.Errorf("%q: %d rows, %v", query, len(table), err)
 		}
 	}
+	// What cannot be searched is said, not saved as a file.
+	for _, format := range []string{"csv", "ndjson"} {
+		w := r.Do(webtest.Request{As: webtest.Reader, Path: "/search/export?q=%7C%7C&format=" + format})
+		if h := w.Header(); w.Code != http.StatusBadRequest || h.Get("Content-Disposition") != "" || !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
+			t.Errorf("%s of a wrong query: %d %v", format, w.Code, h)
+		}
+	}
 }
 
 func TestAPI(t *testing.T) {

@@ -46,6 +46,7 @@ func (s *Site) failStatus(w http.ResponseWriter, r *http.Request, status int, er
 		// An answer was begun: cutting it off is the only way left to say that it is not whole.
 		panic(http.ErrAbortHandler)
 	}
+	w.Header().Del("Content-Disposition") // of the file that the answer was to be
 	if status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "5")
 	}
