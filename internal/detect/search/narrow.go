@@ -7,27 +7,39 @@ import (
 	"yagura/internal/event"
 )
 
-// narrow joins a filter to a query: in front of its pipes, beside what it filters by already.
+// narrow joins a filter to a query: in front of its pipes, beside what it filters by already. The menu of a value does the
+// same in the browser (value.js).
 func narrow(query, filter string) string {
 	head, pipes := cutPipes(query)
 	if head = strings.TrimSpace(head); head == "" || head == "*" {
-		head = ""
-	} else if alternatives.MatchString(head) {
-		head = "(" + head + ")"
+		return strings.TrimSpace(filter + " " + pipes)
 	}
-	return strings.TrimSpace(strings.TrimSpace(head+" "+filter) + " " + pipes)
+	if alternatives.MatchString(head) {
+		head = strings.TrimSuffix("("+head+gap(head), " ") + ")"
+	}
+	return strings.TrimSpace(head + gap(head) + filter + " " + pipes)
+}
+
+// gap goes between a filter and what follows it: a comment in it ends with the line.
+func gap(filter string) string {
+	if strings.Contains(filter, "#") {
+		return "\n"
+	}
+	return " "
 }
 
 // alternatives tells, rather too often than too seldom, that a filter needs brackets before another joins it.
 var alternatives = regexp.MustCompile(`(?i)\bor\b`)
 
-// cutPipes cuts a query in front of its first pipe: one that stands in no quotes and no brackets.
+// cutPipes cuts a query in front of its first pipe: one that stands in no quotes, no brackets and no comment.
 func cutPipes(query string) (filter, pipes string) {
 	depth := 0
 	for i := 0; i < len(query); i++ {
 		switch c := query[i]; c {
 		case '"', '\'', '`':
 			i = endOfQuotes(query, i)
+		case '#':
+			i += strings.IndexByte(query[i:]+"\n", '\n')
 		case '(', '[', '{':
 			depth++
 		case ')', ']', '}':

@@ -115,9 +115,10 @@ func (x *Room) values(w http.ResponseWriter, r *http.Request) error {
 		list = append(list, fieldValue{c.Value, c.Hits, a.With(narrow(a.Query, filter)), a.With(narrow(a.Query, "!"+filter))})
 	}
 	head, _ := cutPipes(a.Query)
+	head = cmp.Or(strings.TrimSpace(head), "*")
 	return x.site.Render(w, r, http.StatusOK, "search/values", map[string]any{
 		"Field": name, "Values": list, "Most": most, "Full": len(list) == topValues,
-		"All": a.With(cmp.Or(strings.TrimSpace(head), "*") + " | top 100 by (" + quote(name) + ")"),
+		"All": a.With(head + gap(head) + "| top 100 by (" + quote(name) + ")"),
 	})
 }
 

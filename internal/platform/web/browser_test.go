@@ -104,13 +104,19 @@ func TestFiltersJoinTheSearch(t *testing.T) {
 	ctx, address := openSpecimen(t)
 	webtest.Do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/signin"), webtest.SetCookie("visitor", "admin"))
 	for query, want := range map[string]string{
-		"":                         `host.name:="pc-0412"`,
-		"*":                        `host.name:="pc-0412"`,
-		"powershell":               `powershell host.name:="pc-0412"`,
-		"a or b":                   `(a or b) host.name:="pc-0412"`,
-		"a | stats count() by (x)": `a host.name:="pc-0412" | stats count() by (x)`,
-		`"a | b" | limit 3`:        `"a | b" host.name:="pc-0412" | limit 3`,
-		"* | limit 3":              `host.name:="pc-0412" | limit 3`,
+		"":                             `host.name:="pc-0412"`,
+		" * ":                          `host.name:="pc-0412"`,
+		"powershell":                   `powershell host.name:="pc-0412"`,
+		"a or b":                       `(a or b) host.name:="pc-0412"`,
+		"a | stats count() by (x)":     `a host.name:="pc-0412" | stats count() by (x)`,
+		`"a | b" | limit 3`:            `"a | b" host.name:="pc-0412" | limit 3`,
+		"`a | b\\` | limit 3":          "`a | b\\` host.name:=\"pc-0412\" | limit 3",
+		`"a \" | b" | limit 3`:         `"a \" | b" host.name:="pc-0412" | limit 3`,
+		"x:in(y | fields x) | limit 3": `x:in(y | fields x) host.name:="pc-0412" | limit 3`,
+		"* | limit 3":                  `host.name:="pc-0412" | limit 3`,
+		`"open | a`:                    `"open | a host.name:="pc-0412"`,
+		"a # b | c":                    "a # b | c\n" + `host.name:="pc-0412"`,
+		"a or b # c\n| limit 3":        "(a or b # c\n)\n" + `host.name:="pc-0412" | limit 3`,
 	} {
 		webtest.Do(t, ctx, chromedp.Navigate(address+"/search?since=7d&q="+url.QueryEscape(query)), chromedp.Click(chromedp.CSS("#r-0 button.value")))
 		webtest.Until(t, ctx, `!!document.querySelector(".value-menu")`)

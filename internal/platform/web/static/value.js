@@ -7,17 +7,33 @@
   const quote = text => '"' + text.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n").replace(/\r/g, "\\r").replace(/\t/g, "\\t") + '"';
   const named = field => /^[\w.@]+$/.test(field) ? field : quote(field);
 
-  // address of a search: the filter joined to what is searched for now, in front of its pipes, in the same stretch of time.
+  // headLength is where a query's first pipe stands: one that stands in no quotes, no brackets and no comment.
+  function headLength(query) {
+    const inner = /"(?:[^"\\]|\\[^])*("|$)|'(?:[^'\\]|\\[^])*('|$)|`[^`]*(`|$)|#.*|[()[\]{}|]/g;
+    let depth = 0;
+    for (const m of query.matchAll(inner)) {
+      if ("([{".includes(m[0])) depth++;
+      else if (")]}".includes(m[0])) depth--;
+      else if (m[0] === "|" && depth <= 0) return m.index;
+    }
+    return query.length;
+  }
+
+  // narrow joins a filter to a query as the server does: in front of its pipes, beside what it filters by already.
+  function narrow(query, filter) {
+    const cut = headLength(query), pipes = query.slice(cut);
+    let head = query.slice(0, cut).trim();
+    if (!head || head === "*") return (filter + " " + pipes).trim();
+    const gap = head.includes("#") ? "\n" : ""; // a comment ends with its line
+    if (/\bor\b/i.test(head)) head = "(" + head + gap + ")";
+    return (head + (gap || " ") + filter + " " + pipes).trim();
+  }
+
+  // address of a search: the filter, joined to what is searched for now or alone, in the same stretch of time.
   function address(filter, join) {
     const now = new URLSearchParams(location.search), next = new URLSearchParams();
-    const here = location.pathname === "/search" ? (now.get("q") || "").trim() : "";
-    let query = filter;
-    if (join && here && here !== "*") {
-      const [, head, pipes] = here.match(/^((?:[^"'`|]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)*)(\|[^]*)?$/) || [, here, ""];
-      const plain = head.trim();
-      query = (!plain || plain === "*" ? "" : (/\bor\b/i.test(plain) ? "(" + plain + ")" : plain) + " ") + filter + (pipes ? " " + pipes : "");
-    }
-    next.set("q", query);
+    const here = location.pathname === "/search" && now.get("q") || "";
+    next.set("q", join ? narrow(here, filter) : filter);
     for (const name of ["since", "start", "end"]) if (now.get(name)) next.set(name, now.get(name));
     return "/search?" + next;
   }
