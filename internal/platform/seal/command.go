@@ -37,6 +37,7 @@ func runCommand(ctx context.Context, command []string, wrapped string) ([]key, e
 	out, complaint := &bounded{max: maxText}, &bounded{max: 1 << 10}
 	run := exec.CommandContext(limited, command[0], command[1:]...)
 	run.Stdin, run.Stdout, run.Stderr = bytes.NewReader(input), out, complaint
+	endWhole(run)
 	run.WaitDelay = time.Second // a grandchild that keeps the pipe open does not keep us
 	err = run.Run()
 	switch {
