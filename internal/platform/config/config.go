@@ -39,7 +39,7 @@ type HTTP struct {
 	Listen  string `name:"listen" default:"127.0.0.1:8686" help:"address of the web UI and the HTTP inputs"`
 	TLSCert string `name:"tls_cert" help:"certificate chain (PEM); with tls_key turns HTTPS on"`
 	TLSKey  string `name:"tls_key" help:"private key (PEM)"`
-	MaxBody Size   `name:"max_body" default:"64MiB" help:"largest request body of an input, after decompression"`
+	MaxBody Size   `name:"max_body" default:"64MiB" least:"64KiB" help:"largest request body of an input, after decompression"`
 
 	PublicURL string   `name:"public_url" help:"address that people use, such as https://yagura.example.co.jp; needed for mailed links, passkeys and single sign-on behind a proxy"`
 	Proxies   []string `name:"proxies" help:"addresses or networks of reverse proxies whose X-Forwarded headers count"`
@@ -93,7 +93,7 @@ type Approvals struct {
 // Mail is the server that takes outgoing mail; without one nothing is mailed.
 type Mail struct {
 	Server   string `name:"server" help:"host:port of the SMTP server"`
-	Security string `name:"security" default:"starttls" help:"starttls, tls, or none (this machine only)"`
+	Security string `name:"security" default:"starttls" oneof:"starttls tls none" help:"starttls, tls, or none (this machine only)"`
 	User     string `name:"user" help:"name to sign in to the SMTP server with"`
 	Password Secret `name:"password" help:"password for that name"`
 	From     string `name:"from" help:"sender of the mails"`
@@ -123,24 +123,24 @@ type Rules struct {
 
 // Spool is the buffer on disk between the inputs and the store.
 type Spool struct {
-	Max Size `name:"max" default:"4GiB" help:"size at which inputs are told to wait"`
+	Max Size `name:"max" default:"4GiB" least:"1MiB" help:"size at which inputs are told to wait"`
 }
 
 // Store is the log store.
 type Store struct {
-	Retention Duration `name:"retention" default:"10y" help:"age, by event time, past which events are deleted"`
+	Retention Duration `name:"retention" default:"10y" least:"1d" help:"age, by event time, past which events are deleted"`
 	MaxDisk   Size     `name:"max_disk" default:"0" help:"disk space past which the oldest days are deleted; 0 is no limit"`
-	MinFree   Size     `name:"min_free" default:"1GiB" help:"free disk space below which nothing more is stored until there is room"`
+	MinFree   Size     `name:"min_free" default:"1GiB" least:"1MiB" help:"free disk space below which nothing more is stored until there is room"`
 }
 
 // Alerts is how matches become alerts.
 type Alerts struct {
-	Window Duration `name:"window" default:"24h" help:"how long matches of one rule on one entity join the same alert"`
+	Window Duration `name:"window" default:"24h" least:"1m" help:"how long matches of one rule on one entity join the same alert"`
 }
 
 // Log is the program's own log.
 type Log struct {
-	Level string `name:"level" default:"info" help:"debug, info, warn or error"`
+	Level string `name:"level" default:"info" oneof:"debug info warn error" help:"debug, info, warn or error"`
 }
 
 // DefaultData is the data folder where none is named: /var/lib/yagura for root, else below the user's data folder.
@@ -181,8 +181,9 @@ type Setting struct {
 
 // setting is a place in a Config with what its tags say.
 type setting struct {
-	name, fallback, help string
-	value                reflect.Value
+	name  string
+	tag   reflect.StructTag
+	value reflect.Value
 }
 
 // settings lists the places of a Config in the order of its fields.
@@ -197,9 +198,7 @@ func settings(c *Config) []setting {
 				walk(name+".", v.Field(i))
 				continue
 			}
-			list = append(list, setting{
-				name: name, fallback: f.Tag.Get("default"), help: f.Tag.Get("help"), value: v.Field(i),
-			})
+			list = append(list, setting{name, f.Tag, v.Field(i)})
 		}
 	}
 	walk("", reflect.ValueOf(c).Elem())

@@ -43,7 +43,7 @@ rules:
 		t.Fatal(err)
 	}
 	for name, want := range map[string][2]string{
-		"http.listen":   {"0.0.0.0:3", "flag --http-listen"},
+		"http.listen":   {"0.0.0.0:3", "flag"},
 		"spool.max":     {"2GiB", "environment YAGURA_SPOOL_MAX"},
 		"rules.dirs":    {"a,b", "file "},
 		"alerts.window": {"1d", "default"},
@@ -68,6 +68,12 @@ func TestAWrongFileIsRefusedWithItsPlace(t *testing.T) {
 		{"alias", "data: &a x\nhttp: {listen: *a}\n", "anchors and aliases"},
 		{"list in list", "rules: {dirs: [[a]]}\n", "an item of rules.dirs"},
 		{"no YAML", "a: b: c\n", "yagura.yml"},
+		{"second document", "http: {listen: x}\n---\nhttp: {lisen: x}\n", "the file must be one document"},
+		{"value for a section", "http: x\n", `yagura.yml:1: there is no setting "http"; http has listen, tls_cert`},
+		{"unknown section", "htpp:\n", `yagura.yml:1: there is no setting "htpp"; there are data, http, syslog`},
+		{"word", "log: {level: loud}\n", `log.level: "loud" is none of debug, info, warn, error`},
+		{"nothing kept", "store: {retention: 0}\n", "store.retention: 0s is less than 1d"},
+		{"no window", "alerts:\n  window: NaNd\n", "yagura.yml:2: alerts.window: "},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -92,9 +98,25 @@ func TestValuesAreReadAndWritten(t *testing.T) {
 			t.Errorf("%s reads as %d, %v, want %d", text, s, err, want)
 		}
 	}
-	for _, text := range []string{"", "-1", "1e400", "GiB", "5 apples"} {
+	for _, text := range []string{"", "-1", "1e400", "GiB", "5 apples", "NaN", "NaNGiB", "8388608TiB"} {
 		if s, err := config.ParseSize(text); err == nil {
 			t.Errorf("the size %q reads as %d", text, s)
+		}
+	}
+	for _, text := range []string{"", "-1d", "1e400d", "y", "NaNd", "300y", "5"} {
+		if d, err := config.ParseDuration(text); err == nil {
+			t.Errorf("the time span %q reads as %s", text, d)
+		}
+	}
+}
+
+// TestAnEmptySectionIsNoMistake: a section stays when all of its lines are commented out.
+func TestAnEmptySectionIsNoMistake(t *testing.T) {
+	t.Parallel()
+	for _, file := range []string{"", "# nothing\n", "---\n", "http:\n  # listen: :1\nsyslog:\n", "http: {tls_cert: null}\n"} {
+		c, _, err := load(t, file, nil, nil)
+		if err != nil || c.HTTP.Listen != "127.0.0.1:8686" || c.HTTP.TLSCert != "" {
+			t.Errorf("%q reads as %+v, %v", file, c, err)
 		}
 	}
 }

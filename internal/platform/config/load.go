@@ -1,9 +1,12 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,14 +30,18 @@ func Load(src Sources) (*Config, []Setting, error) {
 	places := settings(c)
 	origins := make(map[string]Origin, len(places))
 	set := func(s setting, text string, from Origin) error {
-		if err := assign(s.value, text); err != nil {
+		err := assign(s.value, text)
+		if err == nil {
+			err = allowed(s.value, s.tag)
+		}
+		if err != nil {
 			return fault.New(fault.Invalid, "fault.config.value", "%s: %s: %w", from, s.name, err)
 		}
 		origins[s.name] = from
 		return nil
 	}
 	for _, s := range places {
-		if err := set(s, s.fallback, Origin{Kind: "default"}); err != nil {
+		if err := set(s, s.tag.Get("default"), Origin{Kind: "default"}); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -47,7 +54,7 @@ func Load(src Sources) (*Config, []Setting, error) {
 			}
 		}
 		if text, ok := src.Flags[s.name]; ok {
-			return set(s, text, Origin{Kind: "flag", Name: "--" + strings.ReplaceAll(s.name, ".", "-")})
+			return set(s, text, Origin{Kind: "flag"})
 		}
 		return nil
 	}
@@ -78,7 +85,7 @@ func Load(src Sources) (*Config, []Setting, error) {
 	}
 	for name := range src.Flags {
 		if _, ok := origins[name]; !ok {
-			file = map[string]entry{name: {place: "flag --" + strings.ReplaceAll(name, ".", "-")}}
+			file = map[string]entry{name: {place: "--set"}}
 		}
 	}
 	if err := unknown(file, places); err != nil {
@@ -86,13 +93,16 @@ func Load(src Sources) (*Config, []Setting, error) {
 	}
 	out := make([]Setting, 0, len(places))
 	for _, s := range places {
-		out = append(out, Setting{Name: s.name, Value: format(s.value), Help: s.help, Origin: origins[s.name]})
+		out = append(out, Setting{Name: s.name, Value: format(s.value), Help: s.tag.Get("help"), Origin: origins[s.name]})
 	}
 	return c, out, nil
 }
 
 // entry is a scalar of the file, or a list joined by commas.
-type entry struct{ text, place string }
+type entry struct {
+	text, place string
+	empty       bool // a name with nothing after it
+}
 
 func readFile(named, data string) (map[string]entry, error) {
 	candidates := []string{named}
@@ -114,13 +124,20 @@ func readFile(named, data string) (map[string]entry, error) {
 
 // parse flattens a YAML file to settings by name.
 func parse(path string, text []byte) (map[string]entry, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, fault.New(fault.Invalid, "fault.config.file", "%s: %w", path, err)
-	}
+	var doc, second yaml.Node
 	entries := make(map[string]entry)
-	if len(doc.Content) == 0 {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	err := dec.Decode(&doc)
+	if err == io.EOF {
 		return entries, nil
+	}
+	if err == nil {
+		if err = dec.Decode(&second); err == nil {
+			err = fmt.Errorf("line %d: the file must be one document, without a second after ---", second.Line)
+		}
+	}
+	if err != io.EOF {
+		return nil, fault.New(fault.Invalid, "fault.config.file", "%s: %w", path, err)
 	}
 	var walk func(prefix string, n *yaml.Node) error
 	walk = func(prefix string, n *yaml.Node) error {
@@ -147,13 +164,20 @@ func parse(path string, text []byte) (map[string]entry, error) {
 				}
 				parts = append(parts, item.Value)
 			}
-			entries[prefix] = entry{strings.Join(parts, ","), place}
+			entries[prefix] = entry{text: strings.Join(parts, ","), place: place}
 		case yaml.ScalarNode:
-			entries[prefix] = entry{n.Value, place}
+			if n.Tag == "!!null" {
+				entries[prefix] = entry{place: place, empty: true}
+				break
+			}
+			entries[prefix] = entry{text: n.Value, place: place}
 		default:
 			return fault.New(fault.Invalid, "fault.config.file", "%s: anchors and aliases are not used here", place)
 		}
 		return nil
+	}
+	if doc.Content[0].Tag == "!!null" {
+		return entries, nil
 	}
 	if doc.Content[0].Kind != yaml.MappingNode {
 		return nil, fault.New(fault.Invalid, "fault.config.file", "%s:%d: the file must be names with values", path, doc.Content[0].Line)
@@ -161,20 +185,29 @@ func parse(path string, text []byte) (map[string]entry, error) {
 	return entries, walk("", doc.Content[0])
 }
 
-// unknown reports the first name of the file that no setting has.
+// unknown reports the first name of the file that no setting has. A section with nothing in it, all commented out, is fine.
 func unknown(rest map[string]entry, places []setting) error {
-	if len(rest) == 0 {
-		return nil
+	sections := make(map[string][]string) // "" is the top: the sections and what has none
+	for _, s := range places {
+		section, name, ok := strings.Cut(s.name, ".")
+		if !ok {
+			section, name = "", s.name
+		} else if len(sections[section]) == 0 {
+			sections[""] = append(sections[""], section)
+		}
+		sections[section] = append(sections[section], name)
 	}
-	names := make([]string, 0, len(rest))
-	for name := range rest {
-		names = append(names, name)
+	for _, name := range slices.Sorted(maps.Keys(rest)) {
+		if rest[name].empty && sections[name] != nil {
+			continue
+		}
+		section, _, _ := strings.Cut(name, ".")
+		if known := sections[section]; known != nil {
+			return fault.New(fault.Invalid, "fault.config.unknown", "%s: there is no setting %q; %s has %s",
+				rest[name].place, name, section, strings.Join(known, ", "))
+		}
+		return fault.New(fault.Invalid, "fault.config.unknown", "%s: there is no setting %q; there are %s",
+			rest[name].place, name, strings.Join(sections[""], ", "))
 	}
-	slices.Sort(names)
-	known := make([]string, len(places))
-	for i, s := range places {
-		known[i] = s.name
-	}
-	return fault.New(fault.Invalid, "fault.config.unknown", "%s: there is no setting %q; the settings are %s",
-		rest[names[0]].place, names[0], strings.Join(known, ", "))
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ func ParseDuration(text string) (Duration, error) {
 			continue
 		}
 		n, err := strconv.ParseFloat(number, 64)
-		if err != nil || n < 0 || n*float64(length) > math.MaxInt64 {
+		if err != nil || !(n >= 0 && n*float64(length) < math.MaxInt64) { // neither holds of NaN
 			return 0, fmt.Errorf("%q is no time span such as 24h, 90d or 10y", text)
 		}
 		return Duration(n * float64(length)), nil
@@ -61,7 +62,7 @@ func ParseSize(text string) (Size, error) {
 		}
 	}
 	n, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if err != nil || n < 0 || n*scale > math.MaxInt64 {
+	if err != nil || !(n >= 0 && n*scale < math.MaxInt64) { // neither holds of NaN
 		return 0, fmt.Errorf("%q is no size such as 512MiB or 4GiB", text)
 	}
 	return Size(n * scale), nil
@@ -110,6 +111,26 @@ func assign(v reflect.Value, text string) error {
 		}
 	default:
 		return fmt.Errorf("a setting of type %s cannot be read", v.Type())
+	}
+	return nil
+}
+
+// allowed holds the place v against its tags: "oneof" lists the words it may be, "least" is the smallest number that means something.
+// A value that the program would quietly replace by another is refused instead.
+func allowed(v reflect.Value, tag reflect.StructTag) error {
+	if words := strings.Fields(tag.Get("oneof")); len(words) > 0 && !slices.Contains(words, v.String()) {
+		return fmt.Errorf("%q is none of %s", v.String(), strings.Join(words, ", "))
+	}
+	least, ok := tag.Lookup("least")
+	if !ok {
+		return nil
+	}
+	limit := reflect.New(v.Type()).Elem()
+	if err := assign(limit, least); err != nil {
+		return err
+	}
+	if v.Int() < limit.Int() {
+		return fmt.Errorf("%s is less than %s", format(v), format(limit))
 	}
 	return nil
 }
