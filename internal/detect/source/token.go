@@ -22,9 +22,9 @@ import (
 const (
 	// tokenPrefix lets people and secret scanners see what it is.
 	tokenPrefix = "ygt_"
-	// missPause is how long an unknown token is answered from memory before the database is asked again: a token
-	// made by a command beside the server works a moment later, and guessing costs no disk.
-	missPause = time.Second
+	// missPause is how long after one look into the database the next one is made for an unknown token, so that
+	// guessing costs little. The one who sent it waits so long: a token made by a command beside the server works at once.
+	missPause = 100 * time.Millisecond
 	maxTokens = 10_000
 )
 
@@ -48,9 +48,10 @@ func (t Token) Valid() bool { return t.Revoked.IsZero() }
 type Tokens struct {
 	db *db.DB
 
-	mu      sync.Mutex // for loading
-	known   atomic.Pointer[map[[sha256.Size]byte]*holder]
-	lastMis time.Time
+	mu     sync.Mutex // for loading
+	known  atomic.Pointer[map[[sha256.Size]byte]*holder]
+	loaded atomic.Pointer[time.Time] // known is no older
+	misses sync.Mutex                // of unknown tokens, one waits for the database and the others for that one
 }
 
 // holder is a valid token in memory.
@@ -156,21 +157,30 @@ func (t *Tokens) Authenticate(ctx context.Context, secret string) (string, error
 	if source, ok := t.lookUp(hash); ok {
 		return source, nil
 	}
-	t.mu.Lock()
-	again := time.Since(t.lastMis) > missPause
-	if again {
-		t.lastMis = time.Now()
+	if err := t.reload(ctx); err != nil {
+		return "", err
 	}
-	t.mu.Unlock()
-	if again {
-		if err := t.load(ctx); err != nil {
-			return "", err
-		}
-		if source, ok := t.lookUp(hash); ok {
-			return source, nil
-		}
+	if source, ok := t.lookUp(hash); ok {
+		return source, nil
 	}
 	return "", fault.New(fault.Unauthentic, "", "unknown token")
+}
+
+// reload reads the tokens that there are now, or waits for one who does.
+func (t *Tokens) reload(ctx context.Context) error {
+	asked := time.Now()
+	t.misses.Lock()
+	defer t.misses.Unlock()
+	last := *t.loaded.Load()
+	if last.After(asked) {
+		return nil
+	}
+	select {
+	case <-time.After(missPause - time.Since(last)):
+		return t.load(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (t *Tokens) lookUp(hash [sha256.Size]byte) (string, bool) {
@@ -186,6 +196,7 @@ func (t *Tokens) lookUp(hash [sha256.Size]byte) (string, bool) {
 func (t *Tokens) load(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	began := time.Now()
 	next := make(map[[sha256.Size]byte]*holder)
 	err := t.db.Read(ctx, func(tx *db.Tx) error {
 		list, err := db.List(tx, scanHolder, `SELECT id, name, hash FROM source_token WHERE revoked = 0 LIMIT $1`, maxTokens)
@@ -205,6 +216,7 @@ func (t *Tokens) load(ctx context.Context) error {
 		}
 	}
 	t.known.Store(&next)
+	t.loaded.Store(&began)
 	return nil
 }
 
