@@ -17,6 +17,21 @@ type Tx struct {
 // Context returns the context the transaction runs in.
 func (tx *Tx) Context() context.Context { return tx.ctx }
 
+type actorKey struct{}
+
+// WithActor returns a context in which transactions are made by actor: a person's id, or "local" for this machine's commands.
+func WithActor(ctx context.Context, actor string) context.Context {
+	return context.WithValue(ctx, actorKey{}, actor)
+}
+
+// Actor returns who makes the change: what WithActor said, "system" where nobody did.
+func (tx *Tx) Actor() string {
+	if actor, ok := tx.ctx.Value(actorKey{}).(string); ok && actor != "" {
+		return actor
+	}
+	return "system"
+}
+
 // Now returns the transaction's time: UTC, whole microseconds, the same at every call.
 func (tx *Tx) Now() time.Time { return tx.now }
 
