@@ -246,12 +246,10 @@ func idQuery(samples []Sample) string {
 }
 
 // From and To are the stretch of time around the alert, for a search.
-func (v *detailView) From() string {
-	return v.FirstSeen.Add(-time.Hour).Format(time.RFC3339)
-}
+func (a *Alert) From() string { return a.FirstSeen.Add(-time.Hour).Format(time.RFC3339) }
 
 // To is the end of it.
-func (v *detailView) To() string { return v.LastSeen.Add(time.Hour).Format(time.RFC3339) }
+func (a *Alert) To() string { return a.LastSeen.Add(time.Hour).Format(time.RFC3339) }
 
 // Lasted is how long the alert spans.
-func (v *detailView) Lasted() time.Duration { return v.LastSeen.Sub(v.FirstSeen) }
+func (a *Alert) Lasted() time.Duration { return a.LastSeen.Sub(a.FirstSeen) }

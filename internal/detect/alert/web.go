@@ -18,7 +18,7 @@ import (
 // listView is the list's page.
 type listView struct {
 	Tabs       []web.Tab
-	Severities []severityLink
+	Severities []web.LevelLink
 	Chips      []web.Chip
 	Keep       []web.Option // hidden fields of the filter form
 	Query      string
@@ -34,14 +34,6 @@ type listView struct {
 	Fresh      int64  // alerts opened since the page was shown
 	MayWrite   bool
 	Verdicts   []web.Option
-}
-
-// severityLink filters by a severity, and shows how many there are.
-type severityLink struct {
-	Level  sigma.Level
-	Count  int64
-	Path   string
-	Chosen bool
 }
 
 // row is an alert in a list.
@@ -168,14 +160,14 @@ func tabs(r *http.Request, ask wish, tally Tally) []web.Tab {
 }
 
 // severities are the levels, the most critical first; choosing one that is chosen takes it away.
-func severities(r *http.Request, ask wish, tally Tally) []severityLink {
+func severities(r *http.Request, ask wish, tally Tally) []web.LevelLink {
 	states := ask.filter.States
 	if len(states) == 0 {
 		states = States()
 	}
-	var links []severityLink
+	var links []web.LevelLink
 	for level := sigma.LevelCritical; level >= sigma.LevelInformational; level-- {
-		link := severityLink{Level: level, Chosen: slices.Contains(ask.filter.Severities, level)}
+		link := web.LevelLink{Level: level, Chosen: slices.Contains(ask.filter.Severities, level)}
 		for _, state := range states {
 			link.Count += tally[state][level]
 		}

@@ -198,6 +198,9 @@ func TestTheListTellsWhatIsNew(t *testing.T) {
 	if body := ask("/alerts?seen=99999999999999999"); strings.Contains(body, "new alert") {
 		t.Errorf("nothing is new: %s", body)
 	}
+	if body := r.Do(webtest.Request{As: webtest.Admin, Path: "/alerts?q=nothing"}).Body.String(); !strings.Contains(body, `hx-get="/alerts?q=nothing"`) {
+		t.Error("an empty list asks for more than itself, and would call the alerts that it then shows news")
+	}
 	if body := ask("/alerts?seen=1"); !strings.Contains(body, "1 new alert") || strings.Contains(body, "<table") {
 		t.Errorf("one is new: %s", body)
 	}

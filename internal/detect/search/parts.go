@@ -154,7 +154,7 @@ func (x *Room) event(w http.ResponseWriter, r *http.Request) error {
 	}
 	view := map[string]any{
 		"Event": row{ev, eventPath(ev)}, "Fields": fieldsOf(ev), "Original": shorten(ev.Get(event.Original), maxShownValue),
-		"Around": around(ev),
+		"Around": around(ev), "From": ev.Time.Add(-12 * time.Hour).Format(time.RFC3339), "To": ev.Time.Add(12 * time.Hour).Format(time.RFC3339),
 	}
 	if pretty.Len() <= maxShownJSON {
 		view["JSON"] = pretty.String()

@@ -29,12 +29,15 @@
     return (head + (gap || " ") + filter + " " + pipes).trim();
   }
 
-  // address of a search: the filter, joined to what is searched for now or alone, in the same stretch of time.
+  // address of a search: the filter, joined to what is searched for now or alone, in the time that the page searches, else the
+  // time that the value is of.
   function address(filter, join) {
     const now = new URLSearchParams(location.search), next = new URLSearchParams();
     const here = location.pathname === "/search" && now.get("q") || "";
     next.set("q", join ? narrow(here, filter) : filter);
-    for (const name of ["since", "start", "end"]) if (now.get(name)) next.set(name, now.get(name));
+    const of = location.pathname === "/search" ? null : owner.closest("[data-start]")?.dataset;
+    if (of) { next.set("start", of.start); next.set("end", of.end); }
+    else for (const name of ["since", "start", "end"]) if (now.get(name)) next.set(name, now.get(name));
     return "/search?" + next;
   }
 
@@ -101,6 +104,6 @@
       items[(at + (e.key === "ArrowDown" ? 1 : items.length - 1)) % items.length].focus();
     } else if (e.key === "Tab") close();
   }, true);
-  addEventListener("scroll", () => close(), { passive: true });
+  addEventListener("scroll", e => { if (!menu?.contains(e.target)) close(); }, { passive: true, capture: true });
   addEventListener("resize", () => close());
 })();
