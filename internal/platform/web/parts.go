@@ -15,6 +15,15 @@ type Chip struct {
 	Remove string
 }
 
+// LevelLink filters a list by a severity and says how many there are: {{template "levels" (dict "Label" … "Links" .Levels)}} with
+// a list of them.
+type LevelLink struct {
+	Level  any // as {{severity}} takes it
+	Count  int64
+	Path   string
+	Chosen bool
+}
+
 // Pager leads through a list by key: {{template "pager" .Pager}}. Empty addresses are not shown.
 type Pager struct {
 	Text              string // what is shown: "1–50 of 1,234"

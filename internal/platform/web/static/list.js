@@ -9,7 +9,7 @@
   const rows = () => [...document.querySelectorAll("table[data-list] tbody tr[data-href], ul[data-list] > li[data-href]")].filter(r => r.offsetParent);
 
   // What has no room for a panel, or leads to a list and not to a thing, opens as a page.
-  const inFull = row => !side || innerWidth < 1000 || row.closest("[data-full]");
+  const inFull = row => !side || innerWidth <= 1000 || row.closest("[data-full]");
 
   function move(to) {
     if (!to) return;
