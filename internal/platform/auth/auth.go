@@ -5,6 +5,7 @@ package auth
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 // User is somebody who is signed in, or a program that holds a token.
@@ -14,6 +15,11 @@ type User struct {
 	// Session is true when a browser's cookie spoke for the user, false for a token. What only a person at a
 	// screen may do (change a password) asks for it.
 	Session bool
+	// Enrol is true when a role of the user takes a second factor and none is registered: they may only go and register one.
+	Enrol bool
+	// StepUp is when the user last proved who they are; zero for a token that a program holds. The command line's own token
+	// is always fresh.
+	StepUp time.Time
 	// Allowed tells whether the user has a permission; nil allows nothing.
 	Allowed func(permission string) bool
 }

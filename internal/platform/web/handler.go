@@ -172,21 +172,16 @@ func (a *answer) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach Flush and the deadlines.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// guard lets a request in to its route, or sends it to sign in.
+// guard lets a request in to its route, or sends it to sign in, to register a second factor, or to prove who asks.
 func (s *Site) guard(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := about(r)
-		switch {
-		case route.Permission == Public:
-		case req.user == nil && wantsPage(r):
-			s.toSignIn(w, r)
-			return
-		case req.user == nil:
-			s.fail(w, r, req.authErr)
-			return
-		case route.Permission == SignedIn:
-		case !req.user.May(string(route.Permission)):
-			s.fail(w, r, fault.New(fault.Forbidden, "fault.forbidden", "%s lacks %s", req.user.ID, route.Permission))
+		if to, err := s.admit(r, req, route); err != nil {
+			if to == "" || !wantsPage(r) && !fromHTMX(r) {
+				s.fail(w, r, err)
+			} else {
+				s.detour(w, r, to)
+			}
 			return
 		}
 		if err := route.Handle(w, r); err != nil {
@@ -195,13 +190,47 @@ func (s *Site) guard(route Route) http.Handler {
 	})
 }
 
-// toSignIn sends the visitor to the sign-in page, and back afterwards where coming back is safe to repeat.
-func (s *Site) toSignIn(w http.ResponseWriter, r *http.Request) {
-	target := "/signin"
-	if next := r.URL.RequestURI(); r.Method == http.MethodGet && !fromHTMX(r) && next != "/" {
-		target += "?next=" + url.QueryEscape(next)
+// The pages that guard sends people to, with ?next= where they go afterwards.
+const (
+	signInPath  = "/signin"
+	confirmPath = "/signin/confirm"
+	enrolPath   = "/account/second-factor"
+)
+
+// admit says why a request may not go on to its route, and which page mends that, "" where none does.
+func (s *Site) admit(r *http.Request, req *request, route Route) (mend string, err error) {
+	user := req.user
+	switch {
+	case route.Permission == Public:
+		return "", nil
+	case user == nil:
+		return signInPath, req.authErr
+	case user.Enrol && route.Permission != Enrolling:
+		return enrolPath, fault.New(fault.Forbidden, "fault.enrol", "%s must register a second factor first", user.ID)
+	case route.Permission != SignedIn && route.Permission != Enrolling && !user.May(string(route.Permission)):
+		return "", fault.New(fault.Forbidden, "fault.forbidden", "%s lacks %s", user.ID, route.Permission)
+	case route.Fresh && s.opt.Now().Sub(user.StepUp) > s.opt.StepUp:
+		if !user.Session {
+			return "", fault.New(fault.Forbidden, "fault.not_fresh", "%s takes a person who has just proved who they are, not a token", route.Pattern)
+		}
+		return confirmPath, fault.New(fault.Forbidden, "fault.not_fresh", "%s takes a fresh proof of who asks", route.Pattern)
 	}
-	s.Redirect(w, r, target)
+	return "", nil
+}
+
+// detour sends the visitor to a page, and back afterwards where coming back is safe to repeat: for a form, to the page it stood on.
+func (s *Site) detour(w http.ResponseWriter, r *http.Request, to string) {
+	next := r.URL.RequestURI()
+	if r.Method != http.MethodGet || fromHTMX(r) {
+		next = "/"
+		if from, err := url.Parse(r.Referer()); err == nil && from.Host == r.Host {
+			next = SafeNext(from.RequestURI())
+		}
+	}
+	if next != "/" {
+		to += "?next=" + url.QueryEscape(next)
+	}
+	_ = s.Redirect(w, r, to)
 }
 
 // Redirect answers with a redirect that fits a form post (303) and, for htmx, loads the whole page.

@@ -86,6 +86,8 @@ type Options struct {
 	Version string        // shown in the rail's foot
 	Notice  func() string // message key of a line above every page ("demo.notice"); nil or "" for none
 	Now     func() time.Time
+	// StepUp is how long after a proof of who they are somebody may use Fresh routes; 0 is ten minutes.
+	StepUp time.Duration
 	// Rendered is told of each page that was shown, for tests that ask whether all were.
 	Rendered func(page string)
 }
@@ -111,6 +113,9 @@ func New(opt Options) (*Site, error) {
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.StepUp == 0 {
+		opt.StepUp = 10 * time.Minute
 	}
 	if opt.Bundle == nil {
 		bundle, err := loadBundle()

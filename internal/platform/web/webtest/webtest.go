@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/fault"
@@ -30,6 +31,9 @@ const (
 	Nobody Visitor = "nobody" // signed in, with no permission at all
 	Reader Visitor = "reader" // has every permission that ends in ".read"
 	Admin  Visitor = "admin"  // has every permission
+	Stale  Visitor = "stale"  // has every permission, and proved who they are too long ago for dangerous things
+	Bare   Visitor = "bare"   // has every permission, and must register a second factor first
+	Robot  Visitor = "robot"  // has every permission, and is a program with a token
 )
 
 // Password is every visitor's.
@@ -46,6 +50,8 @@ const header = "X-Test-Visitor"
 
 type fakeAuth struct{}
 
+func everything(string) bool { return true }
+
 func (fakeAuth) User(r *http.Request) (*auth.User, error) {
 	name := r.Header.Get(header)
 	if c, err := r.Cookie("visitor"); err == nil {
@@ -54,12 +60,16 @@ func (fakeAuth) User(r *http.Request) (*auth.User, error) {
 	allowed := map[Visitor]func(string) bool{
 		Nobody: func(string) bool { return false },
 		Reader: func(p string) bool { return strings.HasSuffix(p, ".read") },
-		Admin:  func(string) bool { return true },
+		Admin:  everything, Stale: everything, Bare: everything, Robot: everything,
 	}[Visitor(name)]
 	if allowed == nil {
 		return nil, fault.New(fault.Unauthentic, "", "nobody is signed in")
 	}
-	return &auth.User{ID: name, Name: name, Session: true, Allowed: allowed}, nil
+	user := &auth.User{ID: name, Name: name, Session: name != string(Robot), Enrol: name == string(Bare), Allowed: allowed}
+	if name != string(Stale) && user.Session {
+		user.StepUp = time.Now()
+	}
+	return user, nil
 }
 
 func (fakeAuth) SignIn(w http.ResponseWriter, r *http.Request, name, given string) (*auth.User, error) {
@@ -198,8 +208,8 @@ func (s *Site) Pages(paths ...string) {
 	}
 }
 
-// Guarded sends each route of the mounted modules as a guest and as somebody without permissions, and fails when one
-// of them is let in where the route is not public.
+// Guarded sends each route of the mounted modules as a guest, as somebody without permissions, as somebody who must register
+// a second factor first, and, where it is dangerous, as somebody whose last proof of identity is old; it fails when one is let in.
 func (s *Site) Guarded() {
 	s.t.Helper()
 	for _, module := range s.Modules() {
@@ -209,8 +219,9 @@ func (s *Site) Guarded() {
 			}
 			method, pattern, _ := strings.Cut(route.Pattern, " ")
 			path := fillPattern(pattern)
-			for visitor, want := range map[Visitor]int{Guest: http.StatusUnauthorized, Nobody: http.StatusForbidden} {
-				if visitor == Nobody && route.Permission == web.SignedIn {
+			signedIn := route.Permission == web.SignedIn || route.Permission == web.Enrolling
+			for visitor, want := range map[Visitor]int{Guest: http.StatusUnauthorized, Nobody: http.StatusForbidden, Bare: http.StatusForbidden, Stale: http.StatusForbidden} {
+				if visitor == Nobody && signedIn || visitor == Bare && route.Permission == web.Enrolling || visitor == Stale && !route.Fresh {
 					continue
 				}
 				answer := s.Do(Request{As: visitor, Method: method, Path: path, Header: map[string]string{"Accept": "application/json"}})
