@@ -128,6 +128,9 @@ func TestFiltersJoinTheSearch(t *testing.T) {
 			t.Errorf("%q: the range became %q", query, since)
 		}
 	}
+	// What is of another time is searched for in that time.
+	webtest.Do(t, ctx, chromedp.Navigate(address+"/specimen/0?since=7d"), chromedp.Click(chromedp.CSS("[data-start] button.value")))
+	webtest.Until(t, ctx, `document.querySelector(".value-menu a")?.search === "?q=user.name%3A%3D%22tanaka.h%22&start=2026-11-22T09%3A00%3A00Z&end=2026-11-22T11%3A00%3A00Z"`)
 }
 
 func TestBrushingAHistogramNarrowsTheTime(t *testing.T) {

@@ -104,6 +104,6 @@
       items[(at + (e.key === "ArrowDown" ? 1 : items.length - 1)) % items.length].focus();
     } else if (e.key === "Tab") close();
   }, true);
-  addEventListener("scroll", e => { if (!menu?.contains(e.target)) close(); }, { passive: true, capture: true });
+  addEventListener("scroll", e => { if (e.target.contains(owner)) close(); }, { passive: true, capture: true });
   addEventListener("resize", () => close());
 })();
