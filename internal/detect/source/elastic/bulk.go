@@ -14,6 +14,9 @@ import (
 	"yagura/internal/platform/fault"
 )
 
+// lineBytes is what a line takes in memory besides its text: half an operation and its item.
+const lineBytes = 100
+
 // maxIndexName is Elasticsearch's own limit, in bytes.
 const maxIndexName = 255
 
@@ -215,6 +218,10 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, caller gate.Calle
 		return
 	}
 	defer body.Release()
+	if err := body.Charge(bytes.Count(body.Data, []byte{'\n'}) * lineBytes); err != nil {
+		h.refuseBody(w, caller, err)
+		return
+	}
 	var q request
 	q.read(body.Data, index, h.gate.MaxItem())
 	if len(q.ops) == 0 {

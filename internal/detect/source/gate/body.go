@@ -25,6 +25,30 @@ type Body struct {
 	Data    []byte
 	gate    *Gate
 	charged int64
+	made    int64 // of it, by Charge
+}
+
+// ItemBytes is what an event takes in memory besides its data.
+const ItemBytes = 64
+
+// Charge counts memory that is made of the body: a small one may become many events, or large ones. The error is
+// fault.TooLarge where that is more than a body may have, fault.Busy past the limit of all bodies.
+func (b *Body) Charge(bytes int) error {
+	b.made += int64(bytes)
+	if b.made > b.gate.opt.MaxBody {
+		return fault.New(fault.TooLarge, "", "the events of the body take more than %d bytes: send fewer at once", b.gate.opt.MaxBody)
+	}
+	return b.charge(int64(bytes))
+}
+
+// charge adds to the budget of all bodies. One that would go past it fails: waiting for others to end could make all of
+// them wait for each other.
+func (b *Body) charge(bytes int64) error {
+	b.charged += bytes
+	if b.gate.inflight.Add(bytes) > b.gate.opt.MaxInFlight {
+		return fault.New(fault.Busy, "", "too many requests are being worked on")
+	}
+	return nil
 }
 
 // Release gives the memory back; nothing of Data may be used afterwards.
@@ -34,7 +58,7 @@ func (b *Body) Release() {
 		data := b.Data[:0]
 		b.gate.buffers.Put(&data)
 	}
-	b.Data, b.charged = nil, 0
+	b.Data, b.charged, b.made = nil, 0, 0
 }
 
 // Read reads the body of r, decompressed as Content-Encoding says (gzip, deflate, zstd). The error is
@@ -89,14 +113,11 @@ func (b *Body) fill(src io.Reader, hint int64) error {
 	}
 }
 
-// grow makes room for size bytes and charges the budget of all bodies with it. A body that would go past the budget
-// fails: waiting for others to end could make all of them wait for each other.
+// grow makes room for size bytes.
 func (b *Body) grow(size int64) error {
 	size = max(min(size, b.gate.opt.MaxBody+1), int64(cap(b.Data)))
-	b.gate.inflight.Add(size - b.charged)
-	b.charged = size
-	if b.gate.inflight.Load() > b.gate.opt.MaxInFlight {
-		return fault.New(fault.Busy, "", "too many requests are being worked on")
+	if err := b.charge(size - b.charged); err != nil {
+		return err
 	}
 	if int64(cap(b.Data)) < size {
 		grown := make([]byte, len(b.Data), size)

@@ -2,7 +2,7 @@
 // within its limits, the items into the sink. Inputs whose senders cannot be told to come again use Insist.
 //
 // What it promises: a request is read only for a caller whose token is known; a body never takes more
-// memory than the limit, whatever its compression says; the bodies of all requests together stay below a
+// memory than the limit, whatever its compression says, nor do the events that it becomes; all requests together stay below a
 // budget, past which callers are told to come again; nothing is reported as accepted before the sink has it
 // on disk. A Gate is safe for concurrent use.
 package gate

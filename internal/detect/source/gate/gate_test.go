@@ -63,6 +63,33 @@ func TestBodiesTogether(t *testing.T) {
 	second.Release()
 }
 
+// What is made of a body counts like bodies do, and is given back with it.
+func TestWhatIsMadeOfABody(t *testing.T) {
+	t.Parallel()
+	g, _, _ := gatetest.New(gate.Options{MaxBody: 1 << 20, MaxInFlight: 3 << 19})
+	for range 3 {
+		first, err := read(g, strings.NewReader("small"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := read(g, strings.NewReader("small"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(first.Charge(1<<19), first.Charge(1<<19)); err != nil {
+			t.Error(err)
+		}
+		if err := second.Charge(1 << 19); !fault.Is(err, fault.Busy) {
+			t.Errorf("past what all may take: %v", err)
+		}
+		if err := first.Charge(1); !fault.Is(err, fault.TooLarge) {
+			t.Errorf("past what one may take: %v", err)
+		}
+		first.Release()
+		second.Release()
+	}
+}
+
 func TestBodyThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	g, _, _ := gatetest.New(gate.Options{MaxBody: 1 << 20, MaxInFlight: 1 << 20})

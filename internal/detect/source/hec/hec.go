@@ -26,6 +26,9 @@ const Input = "hec"
 
 const prefix = "/services/collector"
 
+// maxSourcetype is in bytes.
+const maxSourcetype = 4096
+
 // Handler answers Splunk's HTTP Event Collector API.
 type Handler struct {
 	gate *gate.Gate
@@ -90,20 +93,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // take reads the body, lets split make items of it and answers what became of them.
-func (h *Handler) take(w http.ResponseWriter, r *http.Request, caller gate.Caller, split func(*http.Request, []byte) parts) {
+func (h *Handler) take(w http.ResponseWriter, r *http.Request, caller gate.Caller, split func(*http.Request, *gate.Body) parts) {
 	body, err := h.gate.Read(w, r)
 	if err != nil {
 		h.refuse(w, caller, err)
 		return
 	}
 	defer body.Release()
-	p := split(r, body.Data)
+	p := split(r, body)
+	if p.err != nil {
+		h.refuse(w, caller, p.err)
+		return
+	}
 	if len(p.items) == 0 && p.refused == 0 {
 		reply(w, answer{Text: "No data", Code: 5, status: http.StatusBadRequest})
 		return
 	}
 	batch := h.gate.Batch(caller, Input, p.format)
-	batch.Dataset, batch.Items = r.URL.Query().Get("sourcetype"), p.items
+	batch.Items = p.items
+	// It is kept with every piece of the batch.
+	if batch.Dataset = r.URL.Query().Get("sourcetype"); len(batch.Dataset) > maxSourcetype {
+		h.refuse(w, caller, fault.New(fault.Invalid, "", "sourcetype may have %d bytes", maxSourcetype))
+		return
+	}
 	if err := h.gate.Accept(r.Context(), batch); err != nil {
 		reply(w, failure(w, err))
 		return

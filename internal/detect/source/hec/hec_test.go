@@ -211,3 +211,13 @@ func FuzzEvents(f *testing.F) {
 		}
 	})
 }
+
+// A small body must not become a large one by what the query adds to each line.
+func TestManyLinesWithLargeMetadata(t *testing.T) {
+	t.Parallel()
+	g, sink, _ := gatetest.New(gate.Options{MaxBody: 1 << 20})
+	w := post(hec.New(g), "/services/collector/raw?host="+strings.Repeat("x", 10_000), splunk, strings.Repeat("a\n", 10_000))
+	if w.Code != 413 || len(sink.Items()) > 0 {
+		t.Errorf("%d %s, %d items", w.Code, w.Body, len(sink.Items()))
+	}
+}

@@ -20,6 +20,7 @@ type parts struct {
 	refused int    // how many could not be read
 	bad     answer // of the first of them
 	reason  string
+	err     error // of the whole request
 }
 
 func (p *parts) refuse(number int, a answer, why string) {
@@ -33,23 +34,30 @@ func (p *parts) refuse(number int, a answer, why string) {
 	p.bad, p.reason = a, fmt.Sprintf("event %d: %s", number, why)
 }
 
+// add takes an item that takes so much memory besides the body's.
+func (p *parts) add(body *gate.Body, data []byte, made int) {
+	if p.err = body.Charge(gate.ItemBytes + made); p.err == nil {
+		p.items = append(p.items, intake.Item{Data: data})
+	}
+}
+
 // maxResumes is how often a body is searched for where to go on: each search may read it to its end.
 const maxResumes = 16
 
 // events splits a body of envelopes: JSON objects one after the other, with or without anything between them, or an
 // array of them.
-func (h *Handler) events(_ *http.Request, body []byte) parts {
+func (h *Handler) events(_ *http.Request, body *gate.Body) parts {
 	p := parts{format: intake.HEC}
 	var parser fastjson.Parser
 	resumes := 0
-	rest := bytes.TrimLeft(body, separators)
-	for number := 0; len(rest) > 0; number++ {
+	rest := bytes.TrimLeft(body.Data, separators)
+	for number := 0; len(rest) > 0 && p.err == nil; number++ {
 		if end := objectEnd(rest); end > 0 {
 			envelope := rest[:end]
 			if a, why := check(&parser, envelope, h.gate.MaxItem()); why != "" {
 				p.refuse(number, a, why)
 			} else {
-				p.items = append(p.items, intake.Item{Data: envelope})
+				p.add(body, envelope, 0)
 			}
 			rest = rest[end:]
 		} else {
@@ -129,22 +137,24 @@ func check(parser *fastjson.Parser, envelope []byte, maxItem int) (a answer, why
 
 // raw takes each line as an event. With metadata in the query each becomes an envelope; without any it stays as it
 // is, whatever its encoding.
-func (h *Handler) raw(r *http.Request, body []byte) parts {
+func (h *Handler) raw(r *http.Request, body *gate.Body) parts {
 	p := parts{format: intake.HEC}
 	meta := metadata(r.URL.Query())
 	if meta == nil {
 		p.format = intake.Line
 	}
 	number := 0
-	gate.Lines(body, func(_ int, line []byte) {
+	gate.Lines(body.Data, func(_ int, line []byte) {
 		switch {
+		case p.err != nil:
 		case len(line) > h.gate.MaxItem():
 			a := answer{Text: "Request entity too large", Code: 27, status: http.StatusRequestEntityTooLarge}
 			p.refuse(number, a, fmt.Sprintf("longer than %d bytes", h.gate.MaxItem()))
 		case meta == nil:
-			p.items = append(p.items, intake.Item{Data: line})
+			p.add(body, line, 0)
 		default:
-			p.items = append(p.items, intake.Item{Data: wrap(meta, line)})
+			wrapped := wrap(meta, line)
+			p.add(body, wrapped, cap(wrapped))
 		}
 		number++
 	})

@@ -46,7 +46,9 @@ func readJSON(request []byte, set *records) error {
 					set.reject(err)
 					continue
 				}
-				set.add(data, context)
+				if err := set.add(data, context); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -54,6 +54,7 @@ type records struct {
 	reason   string // of the first
 	number   int    // of the record that is being read, from 1
 	maxItem  int
+	body     *gate.Body // what the items take is charged to it
 }
 
 func (s *records) reject(err error) {
@@ -63,8 +64,12 @@ func (s *records) reject(err error) {
 }
 
 // add takes a record in the wire format, with what its resource and scope were written as.
-func (s *records) add(record, context []byte) {
+// An error is that of the whole request.
+func (s *records) add(record, context []byte) error {
 	s.number++
+	if err := s.body.Charge(gate.ItemBytes + 2*len(record) + len(context)); err != nil {
+		return err
+	}
 	data, err := appendRecord(make([]byte, 0, 2*len(record)+len(context)), record, context)
 	switch {
 	case err != nil:
@@ -74,6 +79,7 @@ func (s *records) add(record, context []byte) {
 	default:
 		s.items = append(s.items, intake.Item{Data: data})
 	}
+	return nil
 }
 
 // ServeHTTP implements http.Handler.
@@ -103,14 +109,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer body.Release()
-	set := &records{maxItem: h.gate.MaxItem()}
+	set := &records{maxItem: h.gate.MaxItem(), body: body}
 	read := readBinary
 	if asJSON {
 		read = readJSON
 	}
 	if err := read(body.Data, set); err != nil {
 		h.gate.Refused(caller, Input, 0, err.Error())
-		fail(w, asJSON, http.StatusBadRequest, err.Error())
+		fail(w, asJSON, gate.Status(w, err), err.Error())
 		return
 	}
 	batch := h.gate.Batch(caller, Input, intake.OTLP)

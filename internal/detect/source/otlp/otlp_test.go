@@ -13,6 +13,7 @@ import (
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	logs "go.opentelemetry.io/proto/otlp/logs/v1"
 	resource "go.opentelemetry.io/proto/otlp/resource/v1"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
@@ -232,4 +233,31 @@ func FuzzRequest(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A small request must not become a large one by what all its records share.
+func TestManyRecordsOfALargeResource(t *testing.T) {
+	t.Parallel()
+	records := make([]*logs.LogRecord, 1000)
+	for i := range records {
+		records[i] = &logs.LogRecord{}
+	}
+	large := &collector.ExportLogsServiceRequest{ResourceLogs: []*logs.ResourceLogs{{
+		Resource:  &resource.Resource{Attributes: []*common.KeyValue{attribute("host.name", text(strings.Repeat("x", 1<<20)))}},
+		ScopeLogs: []*logs.ScopeLogs{{LogRecords: records}},
+	}}}
+	data, err := proto.Marshal(large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inJSON, err := protojson.Marshal(large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, sink, _ := gatetest.New(gate.Options{MaxBody: 16 << 20})
+	for contentType, body := range map[string][]byte{binary: data, asJSON: inJSON} {
+		if w := post(otlp.New(g), contentType, bearer, body); w.Code != 413 || len(sink.Items()) > 0 {
+			t.Errorf("%s: %d, %d items", contentType, w.Code, len(sink.Items()))
+		}
+	}
 }

@@ -40,7 +40,7 @@ func readBinary(request []byte, set *records) error {
 			}
 			return each(f.bytes, func(f field) error {
 				if f.is(2, protowire.BytesType) { // log_records
-					set.add(f.bytes, context)
+					return set.add(f.bytes, context)
 				}
 				return nil
 			})
