@@ -2,7 +2,8 @@
 //
 // The body is, by its Content-Type:
 //
-//	application/x-ndjson, application/json  one JSON object a line, or an array of objects, or objects one after the other
+//	application/x-ndjson, application/json  one JSON object a line, or an array of objects, or objects one after the other;
+//	                                        {"Records":[…]}, as cloud services store their logs, is what is in the list
 //	text/plain                              one event a line, recognised by its looks
 //	application/vnd.yagura.batch            one intake.Batch in its binary form; for the local administrator only
 //
@@ -15,6 +16,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"mime"
 	"net/http"
@@ -35,6 +37,8 @@ const (
 	batchType = "application/vnd.yagura.batch"
 	// maxErrors is how many refused lines an answer lists; all are counted.
 	maxErrors = 100
+	// maxHint bounds parameters that are kept with each event.
+	maxHint = 4096
 )
 
 // Handler answers POST /api/v1/events.
@@ -112,20 +116,26 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, caller gate.Calle
 	if err != nil {
 		return Answer{}, err
 	}
-	var answer Answer
+	s := splitter{body: body, batch: batch, first: first, maxItem: h.gate.MaxItem()}
 	switch contentType {
 	case "text/plain":
-		h.lines(body.Data, batch, first, &answer)
+		batch.Format = cmp.Or(batch.Format, intake.Line)
+		s.lines()
 	case "", "application/json", "application/x-ndjson", "application/ndjson", "application/jsonl":
-		h.objects(body.Data, batch, first, &answer)
+		batch.Format = cmp.Or(batch.Format, intake.JSON)
+		s.objects()
 	default:
-		return answer, fault.New(fault.Invalid, "", "Content-Type %.60q is not known: application/x-ndjson, application/json and text/plain are", contentType)
+		return Answer{}, fault.New(fault.Invalid, "", "Content-Type %.60q is not known: application/x-ndjson, application/json and text/plain are", contentType)
 	}
-	if len(batch.Items) == 0 && answer.Refused == 0 {
-		return answer, fault.New(fault.Invalid, "", "the body has no events")
+	if s.err == nil && len(batch.Items) == 0 && s.answer.Refused == 0 {
+		s.err = fault.New(fault.Invalid, "", "the body has no events")
 	}
-	answer.Accepted = len(batch.Items)
-	return answer, h.gate.Accept(r.Context(), batch)
+	if s.err != nil {
+		h.gate.Refused(caller, Input, 0, s.err.Error())
+		return Answer{}, s.err
+	}
+	s.answer.Accepted = len(batch.Items)
+	return s.answer, h.gate.Accept(r.Context(), batch)
 }
 
 // describe reads the parameters into an empty batch; first is the record number of the first line, 0 for none.
@@ -133,6 +143,9 @@ func (h *Handler) describe(r *http.Request, caller gate.Caller) (batch *intake.B
 	query := r.URL.Query()
 	batch = h.gate.Batch(caller, Input, "")
 	batch.Dataset, batch.File = query.Get("dataset"), query.Get("file")
+	if len(batch.Dataset) > maxHint || len(batch.File) > maxHint {
+		return nil, 0, fault.New(fault.Invalid, "", "dataset and file may have %d bytes", maxHint)
+	}
 	if caller.Local {
 		if batch.Source = query.Get("source"); batch.Source == "" {
 			batch.Source = "local"

@@ -53,6 +53,13 @@ func TestEvents(t *testing.T) {
 		{"an array without its end", "", whole, `[{"a":1}`, 200, intake.JSON, []string{`0 {"a":1}`}, "2: the array does not end"},
 		{"one object over several lines", "", whole, "{\n  \"a\": 1\n}\n", 200, intake.JSON, []string{"0 {\n  \"a\": 1\n}"}, ""},
 		{"objects over several lines", "", whole, "{\n\"a\":1}\n{\n\"a\":2}", 200, intake.JSON, []string{"0 {\n\"a\":1}", "0 {\n\"a\":2}"}, ""},
+		{"objects side by side", "", whole, `{"a":1} {"a":2}{"a":3}`, 200, intake.JSON, []string{`0 {"a":1}`, `0 {"a":2}`, `0 {"a":3}`}, ""},
+		{"arrays one after the other", "", whole, "[{\"a\":1}]\n[{\"a\":2}]\n{\"a\":3}", 200, intake.JSON, []string{`0 {"a":1}`, `0 {"a":2}`, `0 {"a":3}`}, ""},
+		{"something behind an array", "", whole, `[{"a":1}] nonsense`, 200, intake.JSON, []string{`0 {"a":1}`}, "2: invalid character"},
+		{"a list as CloudTrail writes it", "?file=c.json&record=1", whole, `{"Records": [{"a":1}, {"a":2}]}`, 200, intake.JSON, []string{`1 {"a":1}`, `1 {"a":2}`}, ""},
+		{"a list as Azure writes it", "", whole, "{\n\"records\": [\n{\"a\":1}, 7]\n}\n", 200, intake.JSON, []string{`0 {"a":1}`}, "1: no JSON object"},
+		{"such lists one a line", "", ndjson, "{\"Records\":[{\"a\":1}]}\n{\"a\":2}\n{\"Records\":[{\"a\":3}]}\n", 200, intake.JSON, []string{`0 {"a":1}`, `0 {"a":2}`, `0 {"a":3}`}, ""},
+		{"a list with something beside it", "", ndjson, `{"Records":[{"a":1}],"b":2}`, 200, intake.JSON, []string{`0 {"Records":[{"a":1}],"b":2}`}, ""},
 		{"lines of text", "?dataset=sshd", plain, "Apr  1 web sshd[1]: a\nb \x83\n", 200, intake.Line, []string{"0 Apr  1 web sshd[1]: a", "0 b \x83"}, ""},
 		{"syslog messages", "?format=syslog", plain, "<34>1 - - - - - - a\n", 200, intake.Syslog, []string{"0 <34>1 - - - - - - a"}, ""},
 	}
@@ -204,4 +211,23 @@ func FuzzEvents(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A small body must not take much memory by being very many events, or by what is kept with each.
+func TestVeryManyEvents(t *testing.T) {
+	t.Parallel()
+	g, sink, _ := gatetest.New(gate.Options{MaxBody: 1 << 20})
+	for _, tc := range []struct{ query, contentType, body string }{
+		{"", "text/plain", strings.Repeat("a\n", 100_000)},
+		{"", "application/json", strings.Repeat("{}\n", 100_000)},
+		{"", "application/json", "[" + strings.Repeat("{},", 100_000) + "{}]"},
+		{"", "application/json", `{"Records":[` + strings.Repeat("{},", 100_000) + "{}]}"},
+	} {
+		if w := post(api.New(g), tc.query, tc.contentType, gatetest.Token, tc.body); w.Code != 413 || len(sink.Items()) > 0 {
+			t.Errorf("%s %.20s…: %d %s, %d items", tc.contentType, tc.body, w.Code, w.Body, len(sink.Items()))
+		}
+	}
+	if w := post(api.New(g), "?dataset="+strings.Repeat("x", 5000), "text/plain", gatetest.Token, "a\n"); w.Code != 400 || len(sink.Items()) > 0 {
+		t.Errorf("a long hint: %d %s", w.Code, w.Body)
+	}
 }
