@@ -6,12 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"yagura/internal/detect/pipeline"
+	"yagura/internal/detect/match"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
 )
-
-var _ pipeline.AlertRecorder = (*Store)(nil)
 
 // An alert keeps its first events, which show how it began, and a ring of later ones, which show how it stands: the last of
 // each transaction, so that a flood costs one write and not one for each match.
@@ -44,7 +42,7 @@ func cursor(tx *db.Tx) (position string, err error) {
 // Record counts matches and moves the cursor to upTo, both or neither, durably. Each call names a later position than the
 // one before; a call that repeats the position of the last does nothing, so that a caller who never learned how a
 // commit ended can call again.
-func (s *Store) Record(ctx context.Context, upTo string, matches []pipeline.Match) error {
+func (s *Store) Record(ctx context.Context, upTo string, matches []match.Match) error {
 	return s.db.Write(ctx, func(tx *db.Tx) error {
 		position, err := cursor(tx)
 		if err != nil || position == upTo {
@@ -68,13 +66,13 @@ type groupKey struct {
 
 // sighting is a match, reduced to what counting needs.
 type sighting struct {
-	match  *pipeline.Match
+	match  *match.Match
 	at     int64 // microseconds
 	actors actors
 }
 
 // record groups the matches, so that each alert is read once and written once, however many matches it gets.
-func (s *Store) record(tx *db.Tx, matches []pipeline.Match) error {
+func (s *Store) record(tx *db.Tx, matches []match.Match) error {
 	latest := db.Micros(tx.Now().Add(skew))
 	groups := make(map[groupKey][]sighting)
 	var order []groupKey // of first appearance: the same matches always open the same alerts in the same order

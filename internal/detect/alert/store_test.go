@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"yagura/internal/detect/alert"
-	"yagura/internal/detect/pipeline"
+	"yagura/internal/detect/match"
 	"yagura/internal/event"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
@@ -66,7 +66,7 @@ func on(after time.Duration, fields ...string) *event.Event {
 	return e
 }
 
-func record(t testing.TB, s *alert.Store, position string, matches ...pipeline.Match) {
+func record(t testing.TB, s *alert.Store, position string, matches ...match.Match) {
 	t.Helper()
 	if err := s.Record(t.Context(), position, matches); err != nil {
 		t.Fatal(err)
@@ -96,12 +96,12 @@ func TestMatchesOfOneRuleOnOneEntityAreOneAlert(t *testing.T) {
 	s := newStore(t, alert.Options{})
 	lsass, logon := rule("lsass"), rule("logon")
 	record(t, s, "1",
-		pipeline.Match{Rule: lsass, Event: on(0, "host.name=PC-0412", "user.name=tanaka")},
-		pipeline.Match{Rule: lsass, Event: on(time.Minute, "host.name=pc-0412", "user.name=sato")}, // case does not matter
-		pipeline.Match{Rule: lsass, Event: on(2*time.Minute, "host.name=pc-0001")},
-		pipeline.Match{Rule: logon, Event: on(3*time.Minute, "host.name=pc-0412", "source.ip=192.0.2.1")},
+		match.Match{Rule: lsass, Event: on(0, "host.name=PC-0412", "user.name=tanaka")},
+		match.Match{Rule: lsass, Event: on(time.Minute, "host.name=pc-0412", "user.name=sato")}, // case does not matter
+		match.Match{Rule: lsass, Event: on(2*time.Minute, "host.name=pc-0001")},
+		match.Match{Rule: logon, Event: on(3*time.Minute, "host.name=pc-0412", "source.ip=192.0.2.1")},
 	)
-	record(t, s, "2", pipeline.Match{Rule: lsass, Event: on(time.Hour, "host.name=pc-0412")})
+	record(t, s, "2", match.Match{Rule: lsass, Event: on(time.Hour, "host.name=pc-0412")})
 	got := describe(list(t, s, alert.Filter{}))
 	want := "lsass host:PC-0412×3 new\nlogon host:pc-0412×1 new\nlsass host:pc-0001×1 new"
 	if got != want {
@@ -132,7 +132,7 @@ func TestTheEntityIsHostElseUserElseSourceAddress(t *testing.T) {
 		{"host.name=a\x00b\xff", "host:ab\uFFFD"},
 	} {
 		s := newStore(t, alert.Options{})
-		record(t, s, "1", pipeline.Match{Rule: rule("r"), Event: on(0, strings.Split(row.fields, " ")...)})
+		record(t, s, "1", match.Match{Rule: rule("r"), Event: on(0, strings.Split(row.fields, " ")...)})
 		a := list(t, s, alert.Filter{})[0]
 		if got := string(a.Entity.Kind) + ":" + a.Entity.Value; got != row.want {
 			t.Errorf("%.60q: got %.80q, want %.80q", row.fields, got, row.want)
@@ -143,8 +143,8 @@ func TestTheEntityIsHostElseUserElseSourceAddress(t *testing.T) {
 func TestTheWindowIsOfEventTime(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{Window: 24 * time.Hour})
-	at := func(d time.Duration) pipeline.Match {
-		return pipeline.Match{Rule: rule("r"), Event: on(d, "host.name=pc")}
+	at := func(d time.Duration) match.Match {
+		return match.Match{Rule: rule("r"), Event: on(d, "host.name=pc")}
 	}
 	record(t, s, "1", at(0))
 	record(t, s, "2", at(24*time.Hour))                                    // just fits
@@ -160,7 +160,7 @@ func TestTheWindowIsOfEventTime(t *testing.T) {
 func TestAClosedAlertIsNotJoined(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{})
-	m := pipeline.Match{Rule: rule("r"), Event: on(0, "host.name=pc")}
+	m := match.Match{Rule: rule("r"), Event: on(0, "host.name=pc")}
 	record(t, s, "1", m)
 	a := list(t, s, alert.Filter{})[0]
 	if _, err := s.Decide(t.Context(), a.ID, "admin", alert.Decision{State: alert.InProgress}); err != nil {
@@ -183,14 +183,14 @@ func TestAFloodIsCountedNotStored(t *testing.T) {
 	huge := strings.Repeat("\x01\"x", 100_000)
 	n := 0
 	for batch := range 20 {
-		var matches []pipeline.Match
+		var matches []match.Match
 		for range 500 {
 			n++
 			e := on(time.Duration(n)*time.Second, "host.name=pc", "payload="+huge)
 			for i := range 300 {
 				e.Add(fmt.Sprintf("f%d", i), huge[:200])
 			}
-			matches = append(matches, pipeline.Match{Rule: rule("r"), Event: e})
+			matches = append(matches, match.Match{Rule: rule("r"), Event: e})
 		}
 		record(t, s, fmt.Sprint(batch), matches...)
 	}
@@ -227,11 +227,11 @@ func TestARuleThatMatchesEveryoneFillsOneLastAlert(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{MaxEntities: 5})
 	for batch := range 3 {
-		var matches []pipeline.Match
+		var matches []match.Match
 		for i := range 10 {
-			matches = append(matches, pipeline.Match{Rule: rule("scan"), Event: on(0, fmt.Sprintf("source.ip=192.0.2.%d", batch*10+i))})
+			matches = append(matches, match.Match{Rule: rule("scan"), Event: on(0, fmt.Sprintf("source.ip=192.0.2.%d", batch*10+i))})
 		}
-		record(t, s, fmt.Sprint(batch), append(matches, pipeline.Match{Rule: rule("scan"), Event: on(0, "source.ip=192.0.2.0")})...)
+		record(t, s, fmt.Sprint(batch), append(matches, match.Match{Rule: rule("scan"), Event: on(0, "source.ip=192.0.2.0")})...)
 	}
 	var many, own int64
 	for _, a := range list(t, s, alert.Filter{}) {
@@ -250,9 +250,9 @@ func TestAClockFarAheadDoesNotHoldTheTop(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{})
 	record(t, s, "1",
-		pipeline.Match{Rule: rule("r"), Event: on(200*365*24*time.Hour, "host.name=ahead")},
-		pipeline.Match{Rule: rule("r"), Event: &event.Event{Time: time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)}},
-		pipeline.Match{Rule: rule("r"), Event: &event.Event{}})
+		match.Match{Rule: rule("r"), Event: on(200*365*24*time.Hour, "host.name=ahead")},
+		match.Match{Rule: rule("r"), Event: &event.Event{Time: time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)}},
+		match.Match{Rule: rule("r"), Event: &event.Event{}})
 	now := noon.Add(100 * 24 * time.Hour)
 	for _, a := range list(t, s, alert.Filter{}) {
 		if a.LastSeen.After(now) || a.FirstSeen.Year() < 1970 {
@@ -272,15 +272,15 @@ func TestExactlyOnce(t *testing.T) {
 		window := time.Duration(rapid.IntRange(1, 48).Draw(rt, "window")) * time.Hour
 		s, d := open(rt, t.Context(), filepath.Join(dir, fmt.Sprint(run)), alert.Options{Window: window, MaxEntities: 4})
 		defer func() { _ = d.Close() }()
-		var batches [][]pipeline.Match
+		var batches [][]match.Match
 		want := make(map[string]int64)
 		for range rapid.IntRange(1, 8).Draw(rt, "batches") {
-			var batch []pipeline.Match
+			var batch []match.Match
 			for range rapid.IntRange(0, 12).Draw(rt, "matches") {
 				r := rule(rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "rule"))
 				host := rapid.SampledFrom([]string{"h1", "H1", "h2", "h3", "h4", "h5", "h6"}).Draw(rt, "host")
 				after := time.Duration(rapid.IntRange(0, 96*60).Draw(rt, "minute")) * time.Minute
-				batch = append(batch, pipeline.Match{Rule: r, Event: on(after, "host.name="+host)})
+				batch = append(batch, match.Match{Rule: r, Event: on(after, "host.name="+host)})
 				want[alert.RuleKey(r)]++
 			}
 			batches = append(batches, batch)
@@ -367,7 +367,7 @@ func checkTotals(t *rapid.T, ctx context.Context, s *alert.Store, want map[strin
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{})
-	record(t, s, "1", pipeline.Match{Rule: rule("r"), Event: on(0, "host.name=pc")})
+	record(t, s, "1", match.Match{Rule: rule("r"), Event: on(0, "host.name=pc")})
 	id := list(t, s, alert.Filter{})[0].ID
 	for _, row := range []struct {
 		decision alert.Decision
@@ -410,7 +410,7 @@ func TestManyAreDecidedTogetherOrNotAtAll(t *testing.T) {
 	s := newStore(t, alert.Options{})
 	var ids []string
 	for i := range 5 {
-		record(t, s, fmt.Sprint(i), pipeline.Match{Rule: rule("r"), Event: on(0, fmt.Sprintf("host.name=pc%d", i))})
+		record(t, s, fmt.Sprint(i), match.Match{Rule: rule("r"), Event: on(0, fmt.Sprintf("host.name=pc%d", i))})
 	}
 	for _, a := range list(t, s, alert.Filter{}) {
 		ids = append(ids, a.ID)
@@ -434,9 +434,9 @@ func TestFilters(t *testing.T) {
 	low := &sigma.Rule{ID: "5A3F0F1E-0000-4000-8000-00000000ABCD", Title: "50%ディスク使用", Level: sigma.LevelLow, Tags: []string{"attack.impact", "attack.t1485"}}
 	none := &sigma.Rule{Title: "untitled", File: "my/rule.yml"}
 	record(t, s, "1",
-		pipeline.Match{Rule: rule("r"), Event: on(0, "host.name=PC-1", "user.name=Tanaka")},
-		pipeline.Match{Rule: low, Event: on(48*time.Hour, "user.name=tanaka", "source.ip=192.0.2.9")},
-		pipeline.Match{Rule: none, Event: on(72*time.Hour, "source.ip=2001:db8::9")},
+		match.Match{Rule: rule("r"), Event: on(0, "host.name=PC-1", "user.name=Tanaka")},
+		match.Match{Rule: low, Event: on(48*time.Hour, "user.name=tanaka", "source.ip=192.0.2.9")},
+		match.Match{Rule: none, Event: on(72*time.Hour, "source.ip=2001:db8::9")},
 	)
 	for _, row := range []struct {
 		name string
@@ -477,12 +477,12 @@ func TestFilters(t *testing.T) {
 func TestPagesInEveryOrder(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{})
-	var matches []pipeline.Match
+	var matches []match.Match
 	for i := range 57 {
 		r := rule(fmt.Sprint("r", i))
 		r.Level = sigma.Level(1 + i%5)
 		for range 1 + i%3 {
-			matches = append(matches, pipeline.Match{Rule: r, Event: on(time.Duration(i/4)*time.Minute, "host.name=pc")})
+			matches = append(matches, match.Match{Rule: r, Event: on(time.Duration(i/4)*time.Minute, "host.name=pc")})
 		}
 	}
 	record(t, s, "1", matches...)
@@ -531,14 +531,14 @@ func BenchmarkRecord(b *testing.B) {
 			const batch = 2000
 			n := 0
 			for b.Loop() {
-				matches := make([]pipeline.Match, batch)
+				matches := make([]match.Match, batch)
 				for i := range matches {
 					n++
 					e := on(time.Duration(n)*time.Millisecond, fmt.Sprintf("host.name=pc-%d", n%entities), "user.name=tanaka")
 					for f := range 40 {
 						e.Add(fmt.Sprintf("winlog.event_data.Field%d", f), "C:\\Windows\\System32\\cmd.exe /c whoami")
 					}
-					matches[i] = pipeline.Match{Rule: rule("r"), Event: e}
+					matches[i] = match.Match{Rule: rule("r"), Event: e}
 				}
 				record(b, s, fmt.Sprint(n), matches...)
 			}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"yagura/internal/detect/alert"
-	"yagura/internal/detect/pipeline"
+	"yagura/internal/detect/match"
 	"yagura/internal/event"
 	"yagura/internal/platform/web/webtest"
 	"yagura/sigma"
@@ -67,7 +67,7 @@ func (r *room) fill(t testing.TB) {
 		return e
 	}
 	titles := []string{"PowerShell による暗号化コマンドの実行", "Mass download from cloud storage by one user", "監査ログの消去", "USB storage attached", webtest.Probe}
-	var matches []pipeline.Match
+	var matches []match.Match
 	for i := range 40 {
 		level := []sigma.Level{sigma.LevelHigh, sigma.LevelMedium, sigma.LevelCritical, sigma.LevelLow, sigma.LevelInformational}[i%5]
 		x := &sigma.Rule{ID: fmt.Sprint(i % 5), Title: titles[i%5], Level: level, Tags: []string{"attack.execution", "attack.stealth", "attack.t1059.001"}}
@@ -75,17 +75,17 @@ func (r *room) fill(t testing.TB) {
 			x.Tags = append(x.Tags, "attack."+webtest.Probe)
 		}
 		for n := range 1 + (i*7)%11 {
-			matches = append(matches, pipeline.Match{Rule: x, Event: process(time.Duration(i*i+n)*3*time.Minute, fmt.Sprintf("PC-%04d", 412+i))})
+			matches = append(matches, match.Match{Rule: x, Event: process(time.Duration(i*i+n)*3*time.Minute, fmt.Sprintf("PC-%04d", 412+i))})
 		}
 	}
 	encoded := rule(encodedID)
 	encoded.Title = titles[0]
 	for n := range 30 {
-		matches = append(matches, pipeline.Match{Rule: encoded, Event: process(time.Duration(n*n/2)*time.Minute, "PC-0900")})
+		matches = append(matches, match.Match{Rule: encoded, Event: process(time.Duration(n*n/2)*time.Minute, "PC-0900")})
 	}
 	matches = append(matches,
-		pipeline.Match{Rule: rule("nobody"), Event: &event.Event{Time: now}},
-		pipeline.Match{Rule: rule("user"), Event: on(0, "user.name="+webtest.Probe, "source.ip=203.0.113.7")})
+		match.Match{Rule: rule("nobody"), Event: &event.Event{Time: now}},
+		match.Match{Rule: rule("user"), Event: on(0, "user.name="+webtest.Probe, "source.ip=203.0.113.7")})
 	record(t, r.store, "1", matches...)
 }
 
@@ -194,7 +194,7 @@ func TestTheListTellsWhatIsNew(t *testing.T) {
 	ask := func(path string) string {
 		return r.Do(webtest.Request{As: webtest.Admin, Path: path, HTMX: "fresh"}).Body.String()
 	}
-	record(t, r.store, "1", pipeline.Match{Rule: rule("r"), Event: on(0, "host.name=a")})
+	record(t, r.store, "1", match.Match{Rule: rule("r"), Event: on(0, "host.name=a")})
 	if body := ask("/alerts?seen=99999999999999999"); strings.Contains(body, "new alert") {
 		t.Errorf("nothing is new: %s", body)
 	}

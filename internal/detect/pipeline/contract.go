@@ -5,15 +5,12 @@ import (
 	"time"
 
 	"yagura/internal/detect/intake"
+	"yagura/internal/detect/match"
 	"yagura/internal/event"
-	"yagura/sigma"
 )
 
-// Match is an event that a rule matched. The event is the match's own: nobody changes it any more.
-type Match struct {
-	Rule  *sigma.Rule
-	Event *event.Event
-}
+// Match is an event that a rule matched.
+type Match = match.Match
 
 // AlertRecorder counts matches. See alert.Store.
 type AlertRecorder interface {
