@@ -146,6 +146,46 @@ func TestUDPCountsWhatItDrops(t *testing.T) {
 	}
 }
 
+// Addresses can be made up: what is kept of each is bounded, and what is dropped is counted all the same.
+func TestUDPOfVeryManySenders(t *testing.T) {
+	t.Parallel()
+	s := start(t, syslogd.Options{UDP: "127.0.0.1:0", MaxQueue: 20_000})
+	s.sink.Full(true)
+	to, err := net.ResolveUDPAddr("udp", s.address(t, syslogd.SourceUDP))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sent = 3000
+	for i := range sent {
+		conn, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 1, byte(i>>8), byte(i))}, to)
+		if err != nil {
+			t.Skipf("only Linux has all of 127.0.0.0/8: %v", err)
+		}
+		write(t, conn, "<34>x")
+		_ = conn.Close()
+		if i%100 == 0 {
+			time.Sleep(time.Millisecond) // for the kernel's buffer
+		}
+	}
+	time.Sleep(300 * time.Millisecond)
+	s.sink.Full(false)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		dropped, remotes := 0, map[string]bool{}
+		for _, r := range s.observer.Refusals() {
+			dropped += r.Events
+			remotes[r.Remote] = true
+		}
+		if accepted := s.observer.Events(); accepted+dropped == sent {
+			if accepted > 200 || !remotes[""] {
+				t.Errorf("%d accepted from as many senders, %d dropped of %d addresses", accepted, dropped, len(remotes))
+			}
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatalf("%d accepted and %d dropped of %d", accepted, dropped, sent)
+		}
+	}
+}
+
 func TestTCP(t *testing.T) {
 	t.Parallel()
 	s := start(t, syslogd.Options{TCP: "127.0.0.1:0"})

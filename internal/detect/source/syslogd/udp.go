@@ -19,8 +19,11 @@ const (
 	kernelBuffer = 8 << 20
 	// parallel is how many senders' batches are handed over at once; they share the sink's group commit.
 	parallel = 16
-	// perMessage is what a message that waits costs besides its text.
+	// perMessage is what a message that waits costs besides its text, perSender what its sender does.
 	perMessage = 16
+	perSender  = 256
+	// maxAccused is for how many senders drops are counted one by one: addresses can be made up, more of them than memory has room for.
+	maxAccused = 1000
 )
 
 // datagrams receives over UDP: one goroutine reads into a queue of one collection for each sender, another hands
@@ -85,17 +88,26 @@ func (d *datagrams) take(from netip.Addr, message []byte, mark string, oob []byt
 		d.lost += int(total - d.kernel)
 		d.kernel = total
 	}
-	if d.bytes+len(message) > d.server.opt.MaxQueue {
+	if len(message) == 0 {
+		return
+	}
+	c, size := d.queue[from], len(message)+len(mark)+perMessage
+	if c == nil {
+		size += perSender
+	}
+	if d.bytes+size > d.server.opt.MaxQueue {
+		if _, known := d.dropped[from]; !known && len(d.dropped) >= maxAccused {
+			from = netip.Addr{}
+		}
 		d.dropped[from]++
 		return
 	}
-	c := d.queue[from]
 	if c == nil {
 		c = &collection{}
 		d.queue[from] = c
 	}
 	c.add(message, mark, time.Now())
-	d.bytes += len(message) + len(mark) + perMessage
+	d.bytes += size
 	if d.bytes >= fullBytes {
 		select {
 		case d.wake <- struct{}{}:
@@ -131,7 +143,11 @@ func (d *datagrams) flush(late context.Context) {
 		opt.Observer.Dropped(SourceUDP, Input, "", lost, "dropped by the kernel: its receive buffer was full")
 	}
 	for from, n := range dropped {
-		opt.Observer.Dropped(SourceUDP, Input, from.String(), n, "the queue was full while the sink was busy")
+		remote := ""
+		if from.IsValid() {
+			remote = from.String()
+		}
+		opt.Observer.Dropped(SourceUDP, Input, remote, n, "the queue was full while the sink was busy")
 	}
 	var wait errgroup.Group
 	wait.SetLimit(parallel)
