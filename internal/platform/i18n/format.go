@@ -153,16 +153,6 @@ func (p *Printer) Ago(t, now time.Time) string {
 // Date writes the day in the reader's zone: "2026-11-23" reads alike in both languages and sorts.
 func (p *Printer) Date(t time.Time) string { return t.In(p.zone).Format("2006-01-02") }
 
-// LongDate writes the day for reading, with its weekday: "Monday, 23 November 2026", "2026年11月23日(月)".
-func (p *Printer) LongDate(t time.Time) string {
-	t = t.In(p.zone)
-	if p.lang == Japanese {
-		weekday := []rune("日月火水木金土")[t.Weekday()]
-		return fmt.Sprintf("%d年%d月%d日(%c)", t.Year(), t.Month(), t.Day(), weekday)
-	}
-	return t.Format("Monday, 2 January 2006")
-}
-
 // Time writes the moment to the second in the reader's zone: "2026-11-23 11:55:45".
 func (p *Printer) Time(t time.Time) string { return t.In(p.zone).Format("2006-01-02 15:04:05") }
 
