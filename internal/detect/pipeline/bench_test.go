@@ -15,13 +15,11 @@ import (
 	"testing"
 	"time"
 
-	"yagura/internal/detect/alert"
 	"yagura/internal/detect/intake"
 	"yagura/internal/detect/normalise"
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/detect/taxonomy"
 	"yagura/internal/event"
-	"yagura/internal/platform/db"
 	"yagura/internal/platform/logstore"
 	"yagura/internal/platform/spool"
 	"yagura/sigma"
@@ -168,20 +166,12 @@ func stages(b *testing.B, batches []*intake.Batch, tax *taxonomy.Taxonomy, match
 
 func realStores(b *testing.B) (pipeline.Store, pipeline.AlertRecorder) {
 	b.Helper()
-	store, err := logstore.Open(b.TempDir(), logstore.Options{})
+	s, err := openStores(b.Context(), b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = store.Close() })
-	d, err := db.Open(b.Context(), filepath.Join(b.TempDir(), "alerts.db"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { _ = d.Close() })
-	if err := d.Migrate(b.Context(), "alert", alert.Migrations()); err != nil {
-		b.Fatal(err)
-	}
-	return pipeline.LogStore(store), alert.NewStore(d, alert.Options{})
+	b.Cleanup(func() { _ = s.close() })
+	return pipeline.LogStore(s.store), s.alerts
 }
 
 // realLogs reads the first 60,000 events of the recorded attacks.

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"yagura/internal/detect/alert"
 	"yagura/internal/detect/intake"
 	"yagura/internal/detect/normalise"
 	"yagura/internal/detect/pipeline"
@@ -225,22 +224,15 @@ func openVictim(ctx context.Context, kind, dir string) (*victimRig, error) {
 
 // realStores puts the program's own log store, alerts and normaliser behind the pipeline.
 func (v *victimRig) realStores(ctx context.Context, dir string, opt *pipeline.Options) error {
-	store, err := logstore.Open(filepath.Join(dir, "store"), logstore.Options{})
+	s, err := openStores(ctx, dir)
 	if err != nil {
-		return err
-	}
-	d, err := db.Open(ctx, filepath.Join(dir, "alerts.db"))
-	if err != nil {
-		return err
-	}
-	if err := d.Migrate(ctx, "alert", alert.Migrations()); err != nil {
 		return err
 	}
 	tax, err := taxonomy.Load()
 	if err != nil {
 		return err
 	}
-	opt.Store, opt.Recorder = pipeline.LogStore(store), alert.NewStore(d, alert.Options{})
+	opt.Store, opt.Recorder = pipeline.LogStore(s.store), s.alerts
 	opt.Normaliser = func() pipeline.Normaliser { return normalise.New(tax) }
 	opt.Horizon = 15 * time.Second // a kill was measured to cost 2 to 3; this machine may be busy
 	v.batch = func(names ...string) *intake.Batch {
@@ -252,19 +244,19 @@ func (v *victimRig) realStores(ctx context.Context, dir string, opt *pipeline.Op
 		return b
 	}
 	v.found = func(ctx context.Context) (names []string, recorded int, err error) {
-		err = store.Query(ctx, logstore.Query{LogsQL: "* | fields name"}, func(ev *event.Event) error {
+		err = s.store.Query(ctx, logstore.Query{LogsQL: "* | fields name"}, func(ev *event.Event) error {
 			names = append(names, strings.Clone(ev.Get("name")))
 			return nil
 		})
 		if err != nil {
 			return nil, 0, err
 		}
-		err = d.Read(ctx, func(tx *db.Tx) error {
+		err = s.db.Read(ctx, func(tx *db.Tx) error {
 			return tx.QueryRow(`SELECT COALESCE(SUM(count), 0) FROM alert_alert`).Scan(&recorded)
 		})
 		return names, recorded, err
 	}
-	v.close = func() error { return errors.Join(store.Close(), d.Close()) }
+	v.close = s.close
 	return nil
 }
 
