@@ -12,6 +12,7 @@ import (
 
 	"yagura/internal/app"
 	"yagura/internal/detect/demo"
+	"yagura/internal/platform/config"
 )
 
 type demoCmd struct {
@@ -19,16 +20,20 @@ type demoCmd struct {
 	Seed   uint64 `name:"seed" default:"20261123" help:"The same seed tells the same story."`
 }
 
-// Run serves a made-up company from a folder that is gone afterwards.
+// Run serves a made-up company from a folder that is gone afterwards. Of the configuration it takes only what --set gives.
 func (c *demoCmd) Run(ctx context.Context, g *Globals, io *streams) (err error) {
 	dir, err := os.MkdirTemp("", "yagura-demo-")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	own := *g
-	own.Data = dir
-	conf, settings, err := own.load(map[string]string{"http.listen": c.Listen})
+	given, err := g.pairs()
+	if err != nil {
+		return err
+	}
+	given["data"], given["http.listen"] = dir, c.Listen
+	// The file and the environment may be a real server's, whose ports, logs and database are none of the demo's.
+	conf, settings, err := config.Load(config.Sources{File: os.DevNull, Flags: given, Getenv: func(string) (string, bool) { return "", false }})
 	if err != nil {
 		return err
 	}

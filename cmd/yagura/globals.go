@@ -26,13 +26,9 @@ type Globals struct {
 
 // load puts the configuration together; flags are settings that the command's own flags give.
 func (g *Globals) load(flags map[string]string) (*config.Config, []config.Setting, error) {
-	given := make(map[string]string, len(flags)+len(g.Set)+1)
-	for _, pair := range g.Set {
-		name, value, ok := strings.Cut(pair, "=")
-		if !ok {
-			return nil, nil, fault.New(fault.Invalid, "", "--set %s: want NAME=VALUE", pair)
-		}
-		given[name] = value
+	given, err := g.pairs()
+	if err != nil {
+		return nil, nil, err
 	}
 	if env, ok := os.LookupEnv("YAGURA_DATA"); g.Data != "" && (!ok || env != g.Data) {
 		given["data"] = g.Data
@@ -43,6 +39,29 @@ func (g *Globals) load(flags map[string]string) (*config.Config, []config.Settin
 		}
 	}
 	return config.Load(config.Sources{File: g.ConfigFile, Flags: given, Getenv: os.LookupEnv})
+}
+
+// pairs is what --set gives.
+func (g *Globals) pairs() (map[string]string, error) {
+	given := make(map[string]string, len(g.Set))
+	for _, pair := range g.Set {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return nil, fault.New(fault.Invalid, "", "--set %s: want NAME=VALUE", pair)
+		}
+		given[name] = value
+	}
+	return given, nil
+}
+
+// exist makes sure that each path is there: a folder of rules that is misspelt would find nothing, and look like peace.
+func exist(paths []string) error {
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			return fault.New(fault.Invalid, "fault.file.open", "%w", err)
+		}
+	}
+	return nil
 }
 
 // report prints an error for a person, in their language, and returns the exit code.
