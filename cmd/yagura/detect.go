@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,9 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"yagura/internal/detect/load"
 	"yagura/internal/detect/rule"
 	"yagura/internal/detect/scan"
 	"yagura/internal/detect/taxonomy"
+	"yagura/internal/platform/fault"
 	"yagura/sigma"
 )
 
@@ -26,6 +29,9 @@ type detectCmd struct {
 
 // Run scans the files and prints what was found on standard output and a summary on standard error.
 func (c *detectCmd) Run(ctx context.Context, io *streams) error {
+	if err := exist(c.Rules); err != nil {
+		return err
+	}
 	tax, err := taxonomy.Load()
 	if err != nil {
 		return err
@@ -40,6 +46,9 @@ func (c *detectCmd) Run(ctx context.Context, io *streams) error {
 	if err != nil {
 		return err
 	}
+	if set.Files == 0 || set.Active() == 0 && minLevel == sigma.LevelInformational {
+		return fault.New(fault.Invalid, "", "there is no rule to match with: %d files, %d refused (yagura rules lint says why)", set.Files, set.Refused())
+	}
 	out := bufio.NewWriterSize(io.out, 1<<16)
 	bar := newFileBar(io.err)
 	options := scan.Options{Matcher: set.Matcher, Taxonomy: tax, Workers: c.Workers, Progress: bar.show}
@@ -51,9 +60,10 @@ func (c *detectCmd) Run(ctx context.Context, io *streams) error {
 	}
 	summary, err := scan.Files(ctx, c.Files, options, visitor)
 	bar.clear()
-	if err != nil {
+	if err != nil && summary.Files == 0 {
 		return err
 	}
+	// Who stops a long scan still gets what was found.
 	p := painter{}
 	if width, ok := terminal(io.out); ok {
 		p = painter{colour: true, width: width}
@@ -66,14 +76,36 @@ func (c *detectCmd) Run(ctx context.Context, io *streams) error {
 		return err
 	}
 	printSummary(io.err, summary, set)
-	return nil
+	return cmp.Or(err, unread(summary.Problems))
+}
+
+// printProblems names what could not be read.
+func printProblems(w io.Writer, problems []load.Problem) {
+	for _, p := range problems {
+		fmt.Fprintln(w, "skipped:", oneLine(p.String()))
+	}
+	if len(problems) == load.MaxProblems {
+		fmt.Fprintf(w, "skipped: only the first %d are named\n", load.MaxProblems)
+	}
+}
+
+// unread is the error of files that were not read, or not to their end: the answer is not about all that was asked for.
+func unread(problems []load.Problem) error {
+	files := 0
+	for _, p := range problems {
+		if p.Place == "" {
+			files++
+		}
+	}
+	if files == 0 {
+		return nil
+	}
+	return fault.New(fault.Unavailable, "", "%d files could not be read, or not to their end", files)
 }
 
 // printSummary is what standard error says, whatever the output: what was read, what was not, and what it came to.
 func printSummary(w io.Writer, s *scan.Summary, set *rule.Set) {
-	for _, p := range s.Problems {
-		fmt.Fprintln(w, "skipped:", p)
-	}
+	printProblems(w, s.Problems)
 	rate := float64(s.Events) / max(s.Elapsed.Seconds(), 1e-9)
 	fmt.Fprintf(w, "events read: %d (%d malformed) in %d files\n", s.Events, s.Malformed, s.Files)
 	fmt.Fprintf(w, "rules: %d loaded, %d refused (yagura rules lint says why)\n", set.Active(), set.Refused())

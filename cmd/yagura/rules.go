@@ -28,6 +28,9 @@ type rulesCmd struct {
 
 // loadRules loads the rules of the paths, or the configured ones where there are none.
 func loadRules(ctx context.Context, g *Globals, paths []string) (*rule.Set, error) {
+	if err := exist(paths); err != nil {
+		return nil, err
+	}
 	tax, err := taxonomy.Load()
 	if err != nil {
 		return nil, err

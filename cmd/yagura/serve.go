@@ -18,6 +18,9 @@ type serveCmd struct {
 
 // Run serves until it is told to stop.
 func (c *serveCmd) Run(ctx context.Context, g *Globals, io *streams) error {
+	if err := exist(c.Rules); err != nil {
+		return err
+	}
 	conf, settings, err := g.load(map[string]string{"http.listen": c.Listen, "rules.dirs": joined(c.Rules)})
 	if err != nil {
 		return err

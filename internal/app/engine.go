@@ -123,6 +123,11 @@ func (e *Engine) LoadRules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, path := range opt.Paths {
+		if _, err := os.Stat(path); err != nil {
+			e.log.Warn("rules.dirs names what is not there: no rules come from it", "error", err)
+		}
+	}
 	e.Rules, err = rule.Open(ctx, rule.Options{LoadOptions: opt, DB: e.DB, Log: e.log})
 	return err
 }
