@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -9,8 +10,10 @@ import (
 	"time"
 
 	"yagura/internal/app"
+	"yagura/internal/detect/pipeline"
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/config"
+	"yagura/internal/platform/fault"
 )
 
 // joined is a list as a setting has it.
@@ -39,7 +42,7 @@ func running(ctx context.Context, c *config.Config) (*auth.Server, error) {
 	return &server, resp.Body.Close()
 }
 
-// withEngine opens a stopped server's data folder, works off what waits in its spool, and runs fn.
+// withEngine opens a stopped server's data folder and runs fn; see drain for what waits in its spool.
 func withEngine(ctx context.Context, c *config.Config, io *streams, fn func(*app.Engine) error) (err error) {
 	quiet := *c
 	quiet.Log.Level = "warn"
@@ -52,7 +55,11 @@ func withEngine(ctx context.Context, c *config.Config, io *streams, fn func(*app
 		return err
 	}
 	defer func() {
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		wait := time.Minute
+		if engine.Pipeline.Status().Store.Error != "" {
+			wait = time.Second // the store takes nothing: what is being worked on will not be finished
+		}
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
 		defer cancel()
 		err = errors.Join(err, engine.Close(limit))
 	}()
@@ -60,8 +67,36 @@ func withEngine(ctx context.Context, c *config.Config, io *streams, fn func(*app
 		return err
 	}
 	engine.Start()
-	if err := engine.Pipeline.Drain(ctx); err != nil {
-		return err
-	}
 	return fn(engine)
+}
+
+// patience is how long the store may refuse what waits in the spool before a command stops waiting for it.
+const patience = 3 * time.Second
+
+// drain works off what waits in the spool. Where it cannot be stored, such as on a full disk, it stays there, and drain says
+// so with fault.Unavailable rather than wait for ever.
+func drain(ctx context.Context, e *app.Engine) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			s := e.Pipeline.Status()
+			for _, t := range []pipeline.Trouble{s.Store, s.Recorder, s.Reading} {
+				if t.Error != "" && time.Since(t.Since) > patience {
+					cancel(fault.New(fault.Unavailable, "", "some accepted events are not searchable yet, and wait in the spool: %s", t.Error))
+				}
+			}
+		}
+	}()
+	if err := e.Pipeline.Drain(ctx); err != nil {
+		return cmp.Or(context.Cause(ctx), err)
+	}
+	return nil
 }

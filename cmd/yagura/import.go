@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -30,14 +31,16 @@ func (c *importCmd) Run(ctx context.Context, g *Globals, io *streams) error {
 		return c.load(ctx, io, &api.Client{URL: server.URL, Token: server.Token})
 	}
 	return withEngine(ctx, conf, io, func(e *app.Engine) error {
-		if err := c.load(ctx, io, e.Pipeline); err != nil {
+		err := drain(ctx, e)
+		if err != nil {
 			return err
 		}
-		if err := e.Pipeline.Drain(ctx); err != nil {
-			return err
+		err = c.load(ctx, io, e.Pipeline)
+		if drained := drain(ctx, e); drained != nil {
+			return cmp.Or(err, drained)
 		}
 		fmt.Fprintf(io.err, "matches: %d (yagura serve shows the alerts)\n", e.Pipeline.Status().Matches)
-		return nil
+		return err
 	})
 }
 
@@ -47,12 +50,11 @@ func (c *importCmd) load(ctx context.Context, io *streams, sink intake.Sink) err
 	result, err := load.Files(ctx, c.Files, load.Options{Input: api.InputImport, Source: c.Source, MaxItems: 1000, Progress: bar.show}, sink.Accept)
 	bar.clear()
 	if result != nil {
-		for _, p := range result.Problems {
-			fmt.Fprintln(io.err, "skipped:", p)
-		}
+		printProblems(io.err, result.Problems)
 		took := time.Since(started)
 		fmt.Fprintf(io.err, "imported: %d events from %d files in %s, %.0f events/s\n", result.Events, result.Files,
 			took.Round(time.Millisecond), float64(result.Events)/max(took.Seconds(), 1e-9))
+		return cmp.Or(err, unread(result.Problems))
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"time"
 
@@ -45,11 +46,22 @@ func (c *searchCmd) Run(ctx context.Context, g *Globals, io *streams) error {
 	if err != nil {
 		return err
 	}
+	if server == nil {
+		if _, err := os.Stat(conf.Data); err != nil {
+			return fault.New(fault.Invalid, "fault.data_folder", "there is nothing to search: %w", err)
+		}
+	}
 	out := c.output(io.out)
 	if server != nil {
 		err = c.remote(ctx, server, period, out.row)
 	} else {
 		err = withEngine(ctx, conf, io, func(e *app.Engine) error {
+			switch err := drain(ctx, e); {
+			case fault.Is(err, fault.Unavailable): // what is stored can be searched
+				fmt.Fprintln(io.err, "yagura:", err)
+			case err != nil:
+				return err
+			}
 			return e.Search.Stream(ctx, c.Query, period, c.Limit, out.row)
 		})
 	}

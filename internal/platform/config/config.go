@@ -130,7 +130,7 @@ type Spool struct {
 type Store struct {
 	Retention Duration `name:"retention" default:"10y" least:"1d" help:"age, by event time, past which events are deleted"`
 	MaxDisk   Size     `name:"max_disk" default:"0" help:"disk space past which the oldest days are deleted; 0 is no limit"`
-	MinFree   Size     `name:"min_free" default:"1GiB" least:"1MiB" help:"free disk space below which nothing more is stored until there is room"`
+	MinFree   Size     `name:"min_free" default:"1GiB" least:"64MiB" help:"free disk space below which nothing more is stored until there is room"`
 }
 
 // Alerts is how matches become alerts.
