@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,7 +38,7 @@ type streams struct {
 	out, err io.Writer
 }
 
-// run is main with everything passed in; it returns the exit code: 0 fine, 1 failed, 2 wrong input.
+// run is main with everything passed in; it returns the exit code: 0 fine, 1 failed, 2 wrong input, 130 interrupted.
 func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	var c commands
 	io := &streams{in, out, errOut}
@@ -64,6 +65,12 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who asks a second time does not wait for a tidy end
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	return report(errOut, parsed.Run(&c.Globals, io))
+	err = parsed.Run(&c.Globals, io)
+	if cause := context.Cause(ctx); cause != nil && (errors.Is(err, cause) || errors.Is(err, context.Canceled)) {
+		fmt.Fprintln(errOut, "yagura: interrupted")
+		return 130
+	}
+	return report(errOut, err)
 }
