@@ -2,6 +2,7 @@ package search
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,13 +15,14 @@ type Histogram struct {
 	Start  time.Time
 	Step   time.Duration
 	Times  []time.Time // the beginning of each step
-	Series []Series    // the largest first; the last may be the rest, with Name ""
+	Series []Series    // the largest first; the last may be the rest
 	Total  uint64
 }
 
 // Series is the counts of one group, a count a step.
 type Series struct {
-	Name  string
+	Name  string // "" where the field has no value, and of the rest
+	Rest  bool   // all groups that are too many to tell apart
 	Hits  []uint64
 	Total uint64
 }
@@ -57,42 +59,53 @@ func newHistogram(q logstore.Query, step time.Duration, found []logstore.Bucket)
 	for t := first; !t.After(q.End); t = t.Add(step) {
 		h.Times = append(h.Times, t)
 	}
-	groups := make(map[string]*Series)
-	for _, b := range found {
-		i := int(b.Start.Sub(first) / step)
-		if i < 0 || i >= len(h.Times) {
-			continue
-		}
-		g, ok := groups[b.Group]
-		if !ok {
-			g = &Series{Name: b.Group, Hits: make([]uint64, len(h.Times))}
-			groups[b.Group] = g
-		}
-		g.Hits[i] += b.Hits
-		g.Total += b.Hits
-		h.Total += b.Hits
-	}
-	for _, g := range groups {
-		h.Series = append(h.Series, *g)
-	}
-	slices.SortFunc(h.Series, func(a, b Series) int {
-		return cmp.Or(cmp.Compare(b.Total, a.Total), strings.Compare(a.Name, b.Name))
-	})
-	h.foldRest()
+	h.fill(found)
 	return h
 }
 
-// foldRest adds up what is too many to tell apart.
-func (h *Histogram) foldRest() {
-	if len(h.Series) <= maxSeries {
-		return
-	}
-	rest := Series{Hits: make([]uint64, len(h.Times))}
-	for _, s := range h.Series[maxSeries-1:] {
-		rest.Total += s.Total
-		for i, n := range s.Hits {
-			rest.Hits[i] += n
+// fill counts what was found in series. The groups that are too many to tell apart are added up: a step takes room for a few
+// series and not for each value that a field has.
+func (h *Histogram) fill(found []logstore.Bucket) {
+	totals := make(map[string]uint64)
+	for _, b := range found {
+		if h.at(b) >= 0 {
+			totals[b.Group] += b.Hits
+			h.Total += b.Hits
 		}
 	}
-	h.Series = append(h.Series[:maxSeries-1], rest)
+	names := slices.SortedFunc(maps.Keys(totals), func(a, b string) int {
+		return cmp.Or(cmp.Compare(totals[b], totals[a]), strings.Compare(a, b))
+	})
+	rest := len(names) > maxSeries
+	if rest {
+		names = names[:maxSeries-1]
+	}
+	place := make(map[string]int)
+	for i, name := range names {
+		place[name] = i
+		h.Series = append(h.Series, Series{Name: name, Hits: make([]uint64, len(h.Times))})
+	}
+	if rest {
+		h.Series = append(h.Series, Series{Rest: true, Hits: make([]uint64, len(h.Times))})
+	}
+	for _, b := range found {
+		step := h.at(b)
+		if step < 0 {
+			continue
+		}
+		i, ok := place[b.Group]
+		if !ok {
+			i = len(h.Series) - 1
+		}
+		h.Series[i].Hits[step] += b.Hits
+		h.Series[i].Total += b.Hits
+	}
+}
+
+// at is the step of a bucket, -1 for one outside.
+func (h *Histogram) at(b logstore.Bucket) int {
+	if i := int(b.Start.Sub(h.Start) / h.Step); i < len(h.Times) && !b.Start.Before(h.Start) {
+		return i
+	}
+	return -1
 }

@@ -28,13 +28,13 @@ func (x *Room) histogram(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	chart := web.Histogram{Start: h.Start, Step: h.Step, Brush: a.With(a.Query)}
-	for i, series := range h.Series {
+	for _, series := range h.Series {
 		name := series.Name
 		if name == "" {
 			name = web.T(r).T("search.histogram.none")
-			if i == maxSeries-1 {
-				name = web.T(r).T("search.histogram.rest")
-			}
+		}
+		if series.Rest {
+			name = web.T(r).T("search.histogram.rest")
 		}
 		counts := make([]int64, len(series.Hits))
 		for j, n := range series.Hits {
