@@ -91,7 +91,7 @@ func (x *Room) apiList(w http.ResponseWriter, r *http.Request) error {
 	for _, a := range page.Items {
 		answer.Alerts = append(answer.Alerts, toJSON(a))
 	}
-	return writeJSON(w, answer)
+	return web.JSON(w, http.StatusOK, answer)
 }
 
 // apiGet answers one alert with its samples and history.
@@ -111,7 +111,7 @@ func (x *Room) answerDetail(w http.ResponseWriter, r *http.Request, id string) e
 	for _, c := range d.History {
 		answer.History = append(answer.History, changeJSON(c))
 	}
-	return writeJSON(w, answer)
+	return web.JSON(w, http.StatusOK, answer)
 }
 
 // maxPatch is the largest body of a PATCH.
@@ -162,9 +162,4 @@ func badBody(err error) error {
 		return fault.New(fault.TooLarge, "", "the body has more than %d bytes", maxPatch)
 	}
 	return fault.New(fault.Invalid, "", "the body is no JSON object of state, verdict, note and version: %w", err)
-}
-
-func writeJSON(w http.ResponseWriter, v any) error {
-	w.Header().Set("Content-Type", "application/json")
-	return json.NewEncoder(w).Encode(v)
 }

@@ -2,7 +2,6 @@ package search
 
 import (
 	"cmp"
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -78,7 +77,7 @@ func (x *Room) apiFields(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, map[string]any{"fields": apiCounts(list)})
+	return web.JSON(w, http.StatusOK, map[string]any{"fields": apiCounts(list)})
 }
 
 // apiValues lists the most frequent values of ?field=, of the dataset where none is named.
@@ -95,7 +94,7 @@ func (x *Room) apiValues(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, map[string]any{"values": apiCounts(list)})
+	return web.JSON(w, http.StatusOK, map[string]any{"values": apiCounts(list)})
 }
 
 type apiSeries struct {
@@ -128,19 +127,9 @@ func (x *Room) apiHits(w http.ResponseWriter, r *http.Request) error {
 	for i, s := range h.Series {
 		series[i] = apiSeries{s.Name, s.Total, s.Hits}
 	}
-	return writeJSON(w, map[string]any{
+	return web.JSON(w, http.StatusOK, map[string]any{
 		"step": h.Step.Seconds(), "total": h.Total, "times": append([]time.Time{}, h.Times...), "series": series,
 	})
-}
-
-func writeJSON(w http.ResponseWriter, value any) error {
-	text, err := json.Marshal(value)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, err = w.Write(append(text, '\n'))
-	return err
 }
 
 // export streams everything that the query finds as a file, newest first: ?format=csv or ndjson.
