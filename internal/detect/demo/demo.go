@@ -1,8 +1,9 @@
 // Package demo makes sample logs for `yagura demo`: a day in the life of a made-up shop, in the shapes the real
 // products send, and in it a story: a phishing mail, a stolen session, a mass download, a USB copy.
 //
-// The logs are made from a seed: the same seed and times give the same bytes. Names, addresses and domains are
-// reserved for documentation (RFC 2606, RFC 5737).
+// The logs are made from a seed: the same seed and times give the same bytes. Addresses and domains are private or reserved
+// for documentation (RFC 1918, RFC 2606, RFC 5737), but for the phishing site's: it lies on free hosting, as such sites do, and a rule
+// looks for that. Nothing connects to it.
 package demo
 
 import (
@@ -37,7 +38,7 @@ type record struct {
 }
 
 const (
-	// storyLength is how long the story takes from the mail to the copied files.
+	// storyLength is how long the story takes from the mail to the cleared log.
 	storyLength = 95 * time.Second
 	// storyEvery is when the next victim opens the mail.
 	storyEvery = 6 * time.Minute

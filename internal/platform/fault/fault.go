@@ -84,7 +84,7 @@ func (c Code) HTTPStatus() int {
 	}
 }
 
-// ExitCode returns the process exit code that answers the code: 2 for wrong input, 1 for the rest.
+// ExitCode returns the process exit code that answers the code: 2 for input that is wrong or names what is not there, 1 for the rest.
 func (c Code) ExitCode() int {
 	switch c {
 	case "":
