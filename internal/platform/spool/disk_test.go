@@ -18,7 +18,7 @@ type disk struct {
 	files map[string]*diskFile
 	names map[string]*diskFile // as the last SyncDir left them
 
-	// fail is asked before each "create", "write", "sync", "syncdir", "truncate" and "remove". It returns how many bytes
+	// fail is asked before each "create", "read", "write", "sync", "syncdir", "truncate" and "remove". It returns how many bytes
 	// of a write still arrive, and the error.
 	fail func(op, name string) (int, error)
 }
@@ -160,6 +160,9 @@ func (f *diskFile) WriteAt(b []byte, at int64) (int, error) {
 func (f *diskFile) ReadAt(b []byte, at int64) (int, error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
+	if _, err := f.disk.ask("read", f.name); err != nil {
+		return 0, err
+	}
 	if at >= int64(len(f.data)) {
 		return 0, io.EOF
 	}

@@ -153,6 +153,45 @@ func TestADiskThatCannotBeginASegment(t *testing.T) {
 	}
 }
 
+// A disk that fails to read for a moment at the start must not cost what was acknowledged.
+func TestWhatCannotBeReadAtTheStartIsNotCutOff(t *testing.T) {
+	t.Parallel()
+	for failing := range 3 { // the second read is that of the records, after the header's
+		d := newDisk()
+		dir := t.TempDir()
+		s, err := open(dir, Options{}, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(t, s, "one", "two")
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		reads := 0
+		d.fail = func(op, _ string) (int, error) {
+			if op == "read" {
+				if reads++; reads == failing+1 {
+					return 0, syscall.EIO
+				}
+			}
+			return 0, nil
+		}
+		s, err = open(dir, Options{}, d)
+		d.failing("", nil)
+		if errors.Is(err, syscall.EIO) { // better no start than a wrong one
+			s, err = open(dir, Options{}, d)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(t, s, "three")
+		want(t, readAll(t, s, Position{}), "one", "two", "three")
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestDamageIsReportedWithItsPlaceAndSkipped(t *testing.T) {
 	t.Parallel()
 	// Two segments of three records of ten bytes each.

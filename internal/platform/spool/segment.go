@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,16 +88,19 @@ func parseHeader(header []byte, number uint64) (id [idBytes]byte, err error) {
 	return id, nil
 }
 
+// errUnread says that a segment's header may be good: the disk did not give it.
+var errUnread = errors.New("a segment cannot be read")
+
 // readHeader reads the spool's ID from a segment.
 func (s *Spool) readHeader(seg *segment) (id [idBytes]byte, err error) {
 	f, err := s.fs.Open(seg.path(s.dir))
 	if err != nil {
-		return id, err
+		return id, fmt.Errorf("%w: %w", errUnread, err)
 	}
 	defer f.Close()
 	var header [headerBytes]byte
-	if _, err := f.ReadAt(header[:], 0); err != nil {
-		return id, err
+	if _, err := f.ReadAt(header[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return id, fmt.Errorf("%w: %w", errUnread, err)
 	}
 	return parseHeader(header[:], seg.number)
 }
@@ -128,8 +132,11 @@ func (s *Spool) mend(seg *segment) error {
 	scan := scanner{file: f, offset: headerBytes, limit: seg.end}
 	good := scan.offset
 	for scan.offset < scan.limit {
-		if _, err := scan.next(nil); err == nil {
+		switch _, err := scan.next(nil); {
+		case err == nil:
 			good = scan.offset
+		case !errors.Is(err, errHeader) && !errors.Is(err, errPayload) && !errors.Is(err, errCut):
+			return nil // the disk does not give it, now at least: what cannot be seen is not cut off
 		}
 	}
 	if good == seg.end {

@@ -137,11 +137,18 @@ func (s *Spool) load() error {
 	}
 	s.segments = segments
 	known := false
+	var unread error
 	for i := len(segments) - 1; i >= 0 && !known; i-- {
 		// A damaged header is the reader's to report.
-		if id, err := s.readHeader(segments[i]); err == nil {
+		id, err := s.readHeader(segments[i])
+		if err == nil {
 			s.id, known = id, true
+		} else if errors.Is(err, errUnread) {
+			unread = err
 		}
+	}
+	if !known && unread != nil {
+		return fmt.Errorf("spool: %w", unread) // under a new ID its records would be nobody's
 	}
 	if !known {
 		if _, err := rand.Read(s.id[:]); err != nil {
