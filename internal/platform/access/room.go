@@ -1,0 +1,244 @@
+package access
+
+import (
+	"cmp"
+	"context"
+	"embed"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/fault"
+	"yagura/internal/platform/web"
+)
+
+//go:embed templates
+var templates embed.FS
+
+//go:embed static
+var static embed.FS
+
+// Permissions of the page of roles.
+const (
+	MayRead  web.Permission = "role.read"
+	MayWrite web.Permission = "role.write" // make, change and delete roles of the organisation's own
+)
+
+// RoomOptions are what the page needs besides the roles.
+type RoomOptions struct {
+	Roles *Roles
+	// Permissions is every permission that a room of the program asks for.
+	Permissions func() []web.Permission
+	// Holders counts the people who have each role; Used counts those who have one, within the transaction that
+	// deletes it.
+	Holders func(ctx context.Context) (map[string]int, error)
+	Used    func(tx *db.Tx, role string) (int, error)
+}
+
+// Room is the matrix of roles and permissions, and the forms of the roles that can be changed.
+type Room struct {
+	site *web.Site
+	opt  RoomOptions
+}
+
+// NewRoom makes the page.
+func NewRoom(site *web.Site, opt RoomOptions) *Room { return &Room{site: site, opt: opt} }
+
+// Module is what the app mounts.
+func (x *Room) Module() web.Module {
+	return web.Module{
+		Name:        "access",
+		Templates:   templates,
+		Static:      static,
+		Permissions: []web.Permission{MayRead, MayWrite},
+		Nav:         []web.NavItem{{House: "settings", Key: "role.title", Path: "/roles", Permission: MayRead, Order: 20}},
+		Routes: []web.Route{
+			{Pattern: "GET /roles", Permission: MayRead, Handle: x.matrix},
+			{Pattern: "GET /roles/-/new", Permission: MayWrite, Fresh: true, Handle: x.form},
+			{Pattern: "GET /roles/{name}", Permission: MayWrite, Fresh: true, Handle: x.form},
+			{Pattern: "POST /roles", Permission: MayWrite, Fresh: true, Handle: x.save},
+			{Pattern: "POST /roles/{name}/delete", Permission: MayWrite, Fresh: true, Handle: x.remove},
+			{Pattern: "GET /api/v1/roles", Permission: MayRead, Handle: x.api},
+		},
+	}
+}
+
+// permissions is every permission there is, sorted, so that those of one room stand together.
+func (x *Room) permissions() []string {
+	var names []string
+	for _, p := range x.opt.Permissions() {
+		names = append(names, string(p))
+	}
+	return slices.Compact(slices.Sorted(slices.Values(names)))
+}
+
+// group is the permissions of one room.
+type group struct {
+	Room string
+	Span int // columns of the matrix, the one of the names among them
+	Rows []row
+}
+
+type row struct {
+	Permission string
+	Held       []bool // by role, in the order of the columns
+	Chosen     bool   // in the form: the role has it
+	Out        bool   // in the form: the reader does not have it and so cannot give it
+}
+
+func grouped(permissions []string, make func(string) row) []group {
+	var groups []group
+	for _, p := range permissions {
+		room, _, _ := strings.Cut(p, ".")
+		if len(groups) == 0 || groups[len(groups)-1].Room != room {
+			groups = append(groups, group{Room: room})
+		}
+		last := &groups[len(groups)-1]
+		last.Rows = append(last.Rows, make(p))
+	}
+	return groups
+}
+
+// column is a role at the head of the matrix.
+type column struct {
+	Role
+	People int
+}
+
+func (x *Room) matrix(w http.ResponseWriter, r *http.Request) error {
+	holders, err := x.opt.Holders(r.Context())
+	if err != nil {
+		return err
+	}
+	var columns []column
+	for _, role := range x.opt.Roles.List() {
+		columns = append(columns, column{Role: role, People: holders[role.Name]})
+	}
+	groups := grouped(x.permissions(), func(p string) row {
+		held := make([]bool, len(columns))
+		for i, c := range columns {
+			held[i] = c.Allows(p)
+		}
+		return row{Permission: p, Held: held}
+	})
+	for i := range groups {
+		groups[i].Span = 1 + len(columns)
+	}
+	return x.site.Render(w, r, http.StatusOK, "access/matrix", struct {
+		Columns  []column
+		Groups   []group
+		MayWrite bool
+	}{columns, groups, web.User(r).May(string(MayWrite))})
+}
+
+// roleForm is what the form shows; Role is as it was typed.
+type roleForm struct {
+	Role   Role
+	New    bool
+	Groups []group
+	Error  string
+}
+
+func (x *Room) form(w http.ResponseWriter, r *http.Request) error {
+	form := roleForm{New: true, Role: Role{MFA: true}}
+	if name := r.PathValue("name"); name != "" {
+		role, err := x.opt.Roles.Get(name)
+		if err != nil {
+			return err
+		}
+		if role.BuiltIn {
+			return fault.New(fault.Conflict, "fault.role.built_in", "%s is a role of the program", name)
+		}
+		form = roleForm{Role: role}
+	}
+	return x.render(w, r, http.StatusOK, form)
+}
+
+func (x *Room) render(w http.ResponseWriter, r *http.Request, status int, form roleForm) error {
+	user := web.User(r)
+	form.Groups = grouped(x.permissions(), func(p string) row {
+		return row{Permission: p, Chosen: slices.Contains(form.Role.Allow, p), Out: !user.May(p)}
+	})
+	return x.site.Render(w, r, status, "access/form", form)
+}
+
+func (x *Room) save(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+	if err := r.ParseForm(); err != nil {
+		return fault.New(fault.Invalid, "", "reading the form: %w", err)
+	}
+	version, _ := strconv.ParseInt(r.PostForm.Get("version"), 10, 64) // none is a new role's
+	role := Role{
+		Name: strings.TrimSpace(r.PostForm.Get("name")), Title: r.PostForm.Get("title"),
+		Allow: r.PostForm["permission"], MFA: r.PostForm.Get("mfa") != "", Version: version,
+	}
+	err := x.mayGive(r, role)
+	if err == nil {
+		err = x.opt.Roles.Save(r.Context(), role, x.permissions())
+	}
+	switch fault.CodeOf(err) {
+	case "":
+		return x.site.Done(w, r, "/roles", web.Flash{Kind: web.Good, Text: web.T(r).T("role.saved", role.Title)})
+	case fault.Invalid, fault.Conflict, fault.Forbidden:
+		form := roleForm{Role: role, New: version == 0, Error: web.Message(r, err)}
+		return x.render(w, r, http.StatusUnprocessableEntity, form)
+	default:
+		return err
+	}
+}
+
+// mayGive refuses a role that has, or had, more than the one who changes it: they could give it to themselves, or take from
+// others what they may not decide about.
+func (x *Room) mayGive(r *http.Request, role Role) error {
+	touched := role.Allow
+	if before, err := x.opt.Roles.Get(role.Name); err == nil {
+		touched = slices.Concat(touched, before.Allow)
+	}
+	user := web.User(r)
+	for _, p := range touched {
+		if !user.May(p) {
+			return fault.New(fault.Forbidden, "fault.role.beyond", "%s lacks %s and cannot give it", user.ID, p)
+		}
+	}
+	return nil
+}
+
+func (x *Room) remove(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
+	name := r.PathValue("name")
+	version, err := strconv.ParseInt(r.PostFormValue("version"), 10, 64)
+	if err != nil {
+		return fault.New(fault.Invalid, "", "the version of the role: %w", err)
+	}
+	if err := x.mayGive(r, Role{Name: name}); err != nil {
+		return err
+	}
+	if err := x.opt.Roles.Delete(r.Context(), name, version, x.opt.Used); err != nil {
+		return err
+	}
+	return x.site.Done(w, r, "/roles", web.Flash{Kind: web.Good, Text: web.T(r).T("role.deleted", name)})
+}
+
+// api answers with every role and what it may do, patterns resolved.
+func (x *Room) api(w http.ResponseWriter, r *http.Request) error {
+	type answer struct {
+		Name        string   `json:"name"`
+		Title       string   `json:"title"`
+		BuiltIn     bool     `json:"built_in"`
+		MFA         bool     `json:"mfa"`
+		Permissions []string `json:"permissions"`
+	}
+	list := []answer{}
+	for _, role := range x.opt.Roles.List() {
+		one := answer{Name: role.Name, Title: cmp.Or(role.Title, web.T(r).T("role."+role.Name)), BuiltIn: role.BuiltIn, MFA: role.MFA, Permissions: []string{}}
+		for _, p := range x.permissions() {
+			if role.Allows(p) {
+				one.Permissions = append(one.Permissions, p)
+			}
+		}
+		list = append(list, one)
+	}
+	return web.JSON(w, http.StatusOK, map[string]any{"roles": list})
+}

@@ -1,0 +1,65 @@
+package access_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"yagura/internal/platform/access"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
+	"yagura/internal/platform/web"
+	"yagura/internal/platform/web/webtest"
+)
+
+func newSite(t *testing.T) (*webtest.Site, *access.Roles) {
+	t.Helper()
+	roles, site := open(t, dbtest.New(t)), webtest.New(t)
+	site.Mount(access.NewRoom(site.Site, access.RoomOptions{
+		Roles: roles,
+		Permissions: func() []web.Permission {
+			return []web.Permission{"alert.read", "alert.write", "rule.read", "event.read"}
+		},
+		Holders: func(context.Context) (map[string]int, error) { return map[string]int{"admin": 2, "desk": 0}, nil },
+		Used:    func(*db.Tx, string) (int, error) { return 0, nil },
+	}).Module())
+	if err := roles.Save(t.Context(), access.Role{Name: "desk", Title: webtest.Probe, Allow: []string{"rule.read"}}, []string{"rule.read"}); err != nil {
+		t.Fatal(err)
+	}
+	return site, roles
+}
+
+func TestThePagesOfRoles(t *testing.T) {
+	t.Parallel()
+	site, _ := newSite(t)
+	if err := site.Check(); err != nil {
+		t.Fatal(err)
+	}
+	site.Pages("/roles", "/roles/-/new", "/roles/desk", "/api/v1/roles")
+	site.Guarded()
+}
+
+func TestARoleIsMadeInThePage(t *testing.T) {
+	t.Parallel()
+	site, roles := newSite(t)
+	form := url.Values{"name": {"night-watch"}, "title": {"夜間当番"}, "permission": {"alert.read", "event.read"}, "mfa": {"1"}, "version": {"0"}}
+	if got := site.Do(webtest.Request{As: webtest.Admin, Path: "/roles", Form: form}); got.Code != http.StatusSeeOther {
+		t.Fatalf("status %d: %s", got.Code, got.Body)
+	}
+	if got := allowed(roles, "night-watch"); got != "alert.read event.read" {
+		t.Errorf("the role may %q", got)
+	}
+	if got := site.Do(webtest.Request{As: webtest.Admin, Path: "/roles", Form: form}); got.Code != http.StatusUnprocessableEntity || !strings.Contains(got.Body.String(), "夜間当番") {
+		t.Errorf("the same again: status %d, what was typed is kept: %t", got.Code, strings.Contains(got.Body.String(), "夜間当番"))
+	}
+	if got := site.Do(webtest.Request{As: webtest.Admin, Path: "/roles/night-watch/delete", Form: url.Values{"version": {"1"}}}); got.Code != http.StatusSeeOther || roles.Known("night-watch") {
+		t.Errorf("deleting: status %d", got.Code)
+	}
+	for path, want := range map[string]int{"/roles/admin": http.StatusConflict, "/roles/nothing": http.StatusNotFound} {
+		if got := site.Do(webtest.Request{As: webtest.Admin, Path: path}); got.Code != want {
+			t.Errorf("%s: status %d, want %d", path, got.Code, want)
+		}
+	}
+}

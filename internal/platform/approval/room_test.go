@@ -1,0 +1,51 @@
+package approval_test
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"yagura/internal/platform/approval"
+	"yagura/internal/platform/db/dbtest"
+	"yagura/internal/platform/web/webtest"
+)
+
+func TestThePagesOfApprovals(t *testing.T) {
+	t.Parallel()
+	c, site := open(t, dbtest.New(t), "people.roles"), webtest.New(t)
+	names := func(_ context.Context, ids []string) (map[string]string, error) {
+		return map[string]string{"aoki": "青木 " + webtest.Probe, "admin": "管理者"}, nil
+	}
+	site.Mount(approval.NewRoom(site.Site, c.Approvals, names).Module())
+	if err := site.Check(); err != nil {
+		t.Fatal(err)
+	}
+
+	hostile := wish
+	hostile.Subject, hostile.Reason = webtest.Probe, webtest.Probe
+	first, err := c.Do(t.Context(), aoki, hostile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/approvals/" + first.ID
+	site.Pages("/approvals", "/approvals?all=1", path, path+"/decide")
+	site.Guarded()
+
+	if got := site.Do(webtest.Request{As: webtest.Nobody, Path: path}); got.Code != http.StatusNotFound {
+		t.Errorf("somebody else's request: status %d, want 404", got.Code)
+	}
+	if got := site.Do(webtest.Request{As: webtest.Reader, Path: path}); got.Code != http.StatusOK || strings.Contains(got.Body.String(), "/decide") {
+		t.Errorf("a reader: status %d, is offered to decide: %t", got.Code, strings.Contains(got.Body.String(), "/decide"))
+	}
+	if got := site.Do(webtest.Request{As: webtest.Reader, Path: path, Form: url.Values{"to": {"approved"}}}); got.Code != http.StatusSeeOther && got.Code != http.StatusForbidden {
+		t.Errorf("a reader approves: status %d", got.Code)
+	}
+	if c.colour != "grey" {
+		t.Fatal("a reader painted the box")
+	}
+	if got := site.Do(webtest.Request{As: webtest.Admin, Path: path, Form: url.Values{"to": {"approved"}, "note": {"可"}}}); got.Code != http.StatusSeeOther || c.colour != "red" {
+		t.Errorf("approving: status %d, the box is %s", got.Code, c.colour)
+	}
+}
