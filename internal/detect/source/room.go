@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"math"
+	"net/url"
 	"slices"
 
 	"yagura/internal/detect/source/api"
@@ -89,7 +90,7 @@ func (r row) Path() string {
 	if r.Name == "" {
 		return "/sources/" + unknown
 	}
-	return "/sources/" + r.Name
+	return "/sources/" + url.PathEscape(r.Name) // an import may name any
 }
 
 // Lost is how many events were turned away, dropped or could not be read.
@@ -145,14 +146,18 @@ func (x *Room) rows(ctx context.Context) ([]row, error) {
 		r.Listeners = append(r.Listeners, l)
 		r.addInput(l.Input)
 	}
-	for _, t := range tokens {
-		if t.Valid() || byName[t.Name] != nil {
-			r := get(t.Name)
-			r.Tokens = append(r.Tokens, t)
-		}
-	}
 	for _, f := range x.opt.Stats.All() {
 		get(f.Source).merge(f)
+	}
+	for _, t := range tokens {
+		if t.Valid() {
+			get(t.Name)
+		}
+	}
+	for _, t := range tokens {
+		if r := byName[t.Name]; r != nil { // else all that is known of it is a token that was revoked
+			r.Tokens = append(r.Tokens, t)
+		}
 	}
 	list := make([]row, 0, len(byName))
 	for _, r := range byName {

@@ -100,7 +100,7 @@ func (x *Room) revoke(w http.ResponseWriter, r *http.Request) error {
 	}
 	back := "/sources"
 	if name := r.FormValue("name"); sourceName.MatchString(name) {
-		back += "/" + name
+		back = row{Name: name}.Path()
 	}
 	if rows, err := x.rows(r.Context()); err == nil && !contains(rows, back) {
 		back = "/sources" // nothing is known of it but the token that is gone

@@ -128,6 +128,23 @@ func TestConnect(t *testing.T) {
 	if code := send(); code != http.StatusUnauthorized {
 		t.Errorf("the revoked token: %d", code)
 	}
+	if page := r.Do(webtest.Request{As: webtest.Admin, Path: "/sources/web-1"}).Body.String(); !strings.Contains(page, "ygt_…"+secret[len(secret)-4:]) {
+		t.Error("the page of a source that sent with it does not show the revoked token")
+	}
+}
+
+// An import may name its source as it likes.
+func TestSourceOfAnyName(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.stats.Accepted("old/dc 1?", "import", "", 1, 1)
+	const path = "/sources/old%2Fdc%201%3F"
+	if page := r.Do(webtest.Request{As: webtest.Admin, Path: "/sources"}).Body.String(); !strings.Contains(page, `"`+path+`"`) {
+		t.Error("the list does not lead to it")
+	}
+	if w := r.Do(webtest.Request{As: webtest.Admin, Path: path}); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "old/dc 1?") {
+		t.Errorf("its page: %d", w.Code)
+	}
 }
 
 // What is to be copied is what the programs can read: YAML is YAML, and all name server and token.
