@@ -13,5 +13,15 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
+# Not every release has every package: Ubuntu has chromium as a snap only.
+there=""
+for package in $missing; do
+	if LC_ALL=C apt-cache policy "$package" | grep -q 'Candidate: [^(]'; then
+		there="$there $package"
+	else
+		echo "no package $package in this release (tests that need it are skipped)" >&2
+	fi
+done
+[ -n "$there" ] || exit 0
 # shellcheck disable=SC2086
-apt-get install -y -qq --no-install-recommends $missing >/dev/null
+apt-get install -y -qq --no-install-recommends $there >/dev/null
