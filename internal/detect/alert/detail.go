@@ -18,6 +18,7 @@ import (
 // detailView is an alert's page, and its panel beside the list.
 type detailView struct {
 	*Detail
+	Title     string // the rule's, in the reader's language where it has one
 	Field     string // ECS name of the entity
 	Kind      string // of the state's pill
 	Tactics   []named
@@ -72,7 +73,7 @@ func (x *Room) view(r *http.Request) (*detailView, error) {
 	}
 	p := web.T(r)
 	view := &detailView{
-		Detail: d, Field: d.Entity.Field(), Kind: stateKind(d.State), MayWrite: may(r), Verdicts: verdictOptions(p), Chosen: string(d.Verdict),
+		Detail: d, Title: d.Title, Field: d.Entity.Field(), Kind: stateKind(d.State), MayWrite: may(r), Verdicts: verdictOptions(p), Chosen: string(d.Verdict),
 		Hits: x.store.histogram(d, p),
 	}
 	for _, tactic := range d.Tactics {
@@ -82,7 +83,10 @@ func (x *Room) view(r *http.Request) (*detailView, error) {
 		view.Samples = append(view.Samples, readSample(s))
 	}
 	if x.rules != nil {
-		view.Rule, view.RuleKnown = x.rules.About(d.RuleID)
+		view.Rule, view.RuleKnown = x.rules.About(d.RuleID, p.Lang())
+		if title, ok := x.rules.Titles(p.Lang())[d.RuleID]; ok {
+			view.Title = title
+		}
 	}
 	if len(view.Samples) > 0 {
 		latest := view.Samples[len(view.Samples)-1]

@@ -20,7 +20,8 @@ type Filter struct {
 	Tactic     string // ATT&CK short name
 	Technique  string // ATT&CK id
 	From, To   time.Time
-	Text       string // words that title, host, user or address contain, all of them
+	Text       string            // words that title, host, user or address contain, all of them
+	Titles     map[string]string // other titles that Text looks at, by RuleKey: those that the reader sees
 }
 
 // Sort is what a list is ordered by, the greatest first.
@@ -89,8 +90,15 @@ func (f *Filter) whereButState(w *db.Where) {
 		}
 		pattern := db.Contains(clean(word))
 		const like = ` LIKE LOWER(?) ESCAPE '\'`
-		w.And("(LOWER(title)"+like+" OR entity_key"+like+" OR LOWER(host_name)"+like+" OR LOWER(user_name)"+like+" OR source_ip"+like+")",
-			pattern, pattern, pattern, pattern, pattern)
+		args := []any{pattern, pattern, pattern, pattern, pattern}
+		titled := ""
+		for key, title := range f.Titles {
+			if strings.Contains(strings.ToLower(title), strings.ToLower(word)) {
+				titled += " OR rule_id = ?"
+				args = append(args, key)
+			}
+		}
+		w.And("(LOWER(title)"+like+" OR entity_key"+like+" OR LOWER(host_name)"+like+" OR LOWER(user_name)"+like+" OR source_ip"+like+titled+")", args...)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"net/http"
 
+	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web"
 )
 
@@ -18,8 +19,11 @@ const (
 
 // Rules tells what a rule is about; rule.Library does.
 type Rules interface {
-	// About returns what is known of the rule with that key, false where it is no longer loaded.
-	About(key string) (RuleInfo, bool)
+	// About returns what is known of the rule with that key, in the language as far as its author wrote it in that; false where
+	// it is no longer loaded.
+	About(key string, lang i18n.Lang) (RuleInfo, bool)
+	// Titles returns, by key, the titles that rules have in the language besides their own.
+	Titles(lang i18n.Lang) map[string]string
 }
 
 // RuleInfo is what an alert's page shows of its rule.

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,6 +40,7 @@ type listView struct {
 // row is an alert in a list.
 type row struct {
 	*Alert
+	Title   string // the rule's, in the reader's language where it has one
 	Field   string // ECS name of the entity
 	Also    also
 	Tactics []string
@@ -66,10 +68,10 @@ func stateKind(s State) string {
 	return map[State]string{New: "new", InProgress: "active"}[s]
 }
 
-func rowsOf(p *i18n.Printer, alerts []*Alert) []row {
+func rowsOf(p *i18n.Printer, alerts []*Alert, titles map[string]string) []row {
 	rows := make([]row, len(alerts))
 	for i, a := range alerts {
-		rows[i] = row{Alert: a, Field: a.Entity.Field(), Also: alsoOf(a), Tactics: tacticLabels(p, a.Tactics)}
+		rows[i] = row{Alert: a, Title: cmp.Or(titles[a.RuleID], a.Title), Field: a.Entity.Field(), Also: alsoOf(a), Tactics: tacticLabels(p, a.Tactics)}
 	}
 	return rows
 }
@@ -89,6 +91,11 @@ func (x *Room) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
+	var titles map[string]string
+	if x.rules != nil {
+		titles = x.rules.Titles(web.T(r).Lang())
+	}
+	ask.filter.Titles = titles
 	page, err := x.store.List(ctx, ask.filter, ask.sort, ask.cursor, ask.limit)
 	if err != nil {
 		return err
@@ -104,8 +111,8 @@ func (x *Room) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	view := listView{
-		Tabs: tabs(r, ask, tally), Severities: severities(r, ask, bySeverity), Chips: ask.chips(r, x.titleOf(ask.filter.Rule, page.Items)),
-		Keep: keep(r), Query: ask.filter.Text, Sort: ask.sort, SortLinks: sortLinks(r, ask.sort), Rows: rowsOf(web.T(r), page.Items),
+		Tabs: tabs(r, ask, tally), Severities: severities(r, ask, bySeverity), Chips: ask.chips(r, titleOf(ask.filter.Rule, page.Items, titles)),
+		Keep: keep(r), Query: ask.filter.Text, Sort: ask.sort, SortLinks: sortLinks(r, ask.sort), Rows: rowsOf(web.T(r), page.Items, titles),
 		ShowState: len(ask.filter.States) != 1, State: ask.state, Self: address(r), MayWrite: may(r), Verdicts: verdictOptions(web.T(r)),
 	}
 	view.Filtered = len(view.Chips) > 0 || len(ask.filter.Severities) > 0
@@ -134,9 +141,9 @@ func (x *Room) fresh(w http.ResponseWriter, r *http.Request, ask wish, view list
 }
 
 // titleOf names the rule that a list is about.
-func (x *Room) titleOf(key string, alerts []*Alert) string {
-	if key == "" || len(alerts) == 0 {
-		return key
+func titleOf(key string, alerts []*Alert, titles map[string]string) string {
+	if title, ok := titles[key]; ok || key == "" || len(alerts) == 0 {
+		return cmp.Or(title, key)
 	}
 	return alerts[0].Title
 }

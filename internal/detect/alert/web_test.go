@@ -14,6 +14,7 @@ import (
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/match"
 	"yagura/internal/event"
+	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web/webtest"
 	"yagura/sigma"
 )
@@ -23,7 +24,11 @@ const encodedID = "dddddddd-dddd-4ddd-8ddd-dddddddddddd"
 // fakeRules knows one rule.
 type fakeRules struct{ key string }
 
-func (f fakeRules) About(key string) (alert.RuleInfo, bool) {
+func (f fakeRules) Titles(lang i18n.Lang) map[string]string {
+	return map[i18n.Lang]map[string]string{i18n.Japanese: {f.key: "難読化されたコマンド " + webtest.Probe}}[lang]
+}
+
+func (f fakeRules) About(key string, lang i18n.Lang) (alert.RuleInfo, bool) {
 	if key != f.key {
 		return alert.RuleInfo{}, false
 	}
@@ -185,6 +190,22 @@ func TestDecidingInTheBrowser(t *testing.T) {
 	}
 	if n := len(list(t, r.store, alert.Filter{Verdict: alert.TruePositive})); n != 3 {
 		t.Errorf("%d were closed, want 3", n)
+	}
+}
+
+func TestRulesHaveTitlesInTheReadersLanguage(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.fill(t)
+	title := "難読化されたコマンド"
+	for _, path := range []string{"/alerts?state=all", "/alerts?state=all&q=" + title, "/alerts?state=all&rule=" + encodedID, "/alerts/" + r.id(t, alert.Filter{Rule: encodedID})} {
+		for lang, want := range map[i18n.Lang]bool{i18n.Japanese: true, i18n.English: false} {
+			body := r.Do(webtest.Request{As: webtest.Reader, Path: path, Lang: lang}).Body.String()
+			_, body, _ = strings.Cut(body, `<h1>`)
+			if strings.Contains(body, title+" ") != want {
+				t.Errorf("%s in %s: has the Japanese title: %v", path, lang, !want)
+			}
+		}
 	}
 }
 

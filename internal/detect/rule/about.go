@@ -1,17 +1,23 @@
 package rule
 
-import "yagura/internal/detect/alert"
+import (
+	"cmp"
+	"strings"
+
+	"yagura/internal/detect/alert"
+	"yagura/internal/platform/i18n"
+)
 
 var _ alert.Rules = (*Library)(nil)
 
 // About tells an alert's page what the rule with that key says of itself; false where it is not loaded. Where its file is
 // being edited and cannot be read, the fields are left out.
-func (l *Library) About(key string) (alert.RuleInfo, bool) {
+func (l *Library) About(key string, lang i18n.Lang) (alert.RuleInfo, bool) {
 	r, ok := l.Set().Rule(key)
 	if !ok {
 		return alert.RuleInfo{}, false
 	}
-	info := alert.RuleInfo{Description: r.Description, FalsePositives: r.FalsePositives, Author: r.Author, License: r.License}
+	info := alert.RuleInfo{Description: cmp.Or(r.translated("description", lang), r.Description), FalsePositives: r.FalsePositives, Author: r.Author, License: r.License}
 	usages, err := l.Usages(key)
 	if err != nil {
 		return info, true
@@ -20,4 +26,23 @@ func (l *Library) About(key string) (alert.RuleInfo, bool) {
 		info.Fields = append(info.Fields, alert.RuleField{Name: u.Field, Names: u.Names})
 	}
 	return info, true
+}
+
+// Titles returns the titles that rules have in a language besides their own, by key.
+func (l *Library) Titles(lang i18n.Lang) map[string]string {
+	titles := make(map[string]string)
+	for _, r := range l.Set().Rules {
+		if title := r.translated("title", lang); title != "" {
+			titles[r.Key] = title
+		}
+	}
+	return titles
+}
+
+// translated is what a rule's author wrote in a language besides the rule's own: its key "title_ja", "" where there is none.
+func (r *Rule) translated(key string, lang i18n.Lang) string {
+	if node := r.Custom[key+"_"+string(lang)]; node != nil {
+		return strings.TrimSpace(node.Value)
+	}
+	return ""
 }

@@ -23,6 +23,7 @@ import (
 	"yagura/internal/detect/rule"
 	"yagura/internal/event"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web/webtest"
 )
 
@@ -370,12 +371,21 @@ func TestAPI(t *testing.T) {
 func TestAbout(t *testing.T) {
 	t.Parallel()
 	l := open(t)
-	info, ok := l.About(idA)
+	info, ok := l.About(idA, i18n.English)
 	if !ok || len(info.Fields) != 1 || info.Fields[0].Name != "Image" || info.Fields[0].Names[0] != event.ProcessExe {
 		t.Errorf("%+v %v", info, ok)
 	}
-	if _, ok := l.About("none"); ok {
+	if _, ok := l.About("none", i18n.English); ok {
 		t.Error("a rule that is not there is known")
+	}
+	write(t, filepath.Join(l.dir, "rules", "a.yml"), "title_ja: whoami の実行\ndescription_ja: 誰が実行したかを調べる。\ndescription: Who asks.\n"+whoami(idA, "whoami.exe"))
+	if err := l.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for lang, want := range map[i18n.Lang][2]string{i18n.English: {"", "Who asks."}, i18n.Japanese: {"whoami の実行", "誰が実行したかを調べる。"}} {
+		if info, _ := l.About(idA, lang); l.Titles(lang)[idA] != want[0] || info.Description != want[1] {
+			t.Errorf("%s: %q, %q", lang, l.Titles(lang)[idA], info.Description)
+		}
 	}
 }
 
