@@ -36,6 +36,7 @@ type FrontOptions struct {
 type front struct {
 	opt  FrontOptions
 	next http.Handler
+	body time.Duration // before the pace of a request's body counts
 }
 
 // Front puts what every request passes before a handler: id, origin, log, limits, deadlines.
@@ -46,7 +47,7 @@ func Front(opt FrontOptions, next http.Handler) http.Handler {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &front{opt: opt, next: next}
+	return &front{opt: opt, next: next, body: bodyStart}
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +57,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = withInfo(r, in)
 	strip(r.Header)
 	class := f.class(r)
-	slow, r, finish := pace(w, r)
+	slow, r, finish := pace(w, r, f.body)
 	out := &answer{ResponseWriter: slow}
 	out.Header().Set("X-Request-Id", in.id)
 	defer func() {

@@ -24,12 +24,12 @@ type paced struct {
 	multi   bool // HTTP/2, where a deadline that passes ends the stream even when nobody writes
 }
 
-// pace returns what the handler is given, and what is to be called after it.
-func pace(w http.ResponseWriter, r *http.Request) (*paced, *http.Request, func()) {
+// pace returns what the handler is given (first is how long the body may take before its pace counts), and what is to be called after it.
+func pace(w http.ResponseWriter, r *http.Request, first time.Duration) (*paced, *http.Request, func()) {
 	p := &paced{ResponseWriter: w, control: http.NewResponseController(w), multi: r.ProtoMajor >= 2}
 	if r.Body != nil && r.Body != http.NoBody {
-		body := &pacedBody{ReadCloser: r.Body, control: p.control, start: time.Now()}
-		_ = p.control.SetReadDeadline(body.start.Add(bodyStart)) // a writer that cannot is a test's
+		body := &pacedBody{ReadCloser: r.Body, control: p.control, start: time.Now(), first: first}
+		_ = p.control.SetReadDeadline(body.start.Add(first)) // a writer that cannot is a test's
 		copied := *r
 		copied.Body = body
 		r = &copied
@@ -66,6 +66,7 @@ type pacedBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	start   time.Time
+	first   time.Duration // before the pace counts
 	bytes   int64
 }
 
@@ -76,7 +77,7 @@ func (b *pacedBody) Read(into []byte) (int, error) {
 	case errors.Is(err, io.EOF):
 		_ = b.control.SetReadDeadline(time.Time{}) // the handler may take its time now
 	case err == nil:
-		_ = b.control.SetReadDeadline(b.start.Add(bodyStart + time.Duration(b.bytes)*time.Second/bodyRate))
+		_ = b.control.SetReadDeadline(b.start.Add(b.first + time.Duration(b.bytes)*time.Second/bodyRate))
 	}
 	return n, err
 }
