@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +67,7 @@ func (c *detectCmd) Run(ctx context.Context, io *streams) error {
 	// Who stops a long scan still gets what was found.
 	p := painter{}
 	if width, ok := terminal(io.out); ok {
-		p = painter{colour: true, width: width}
+		p = painter{colour: os.Getenv("NO_COLOR") == "", width: width}
 	}
 	if !c.JSON {
 		printTimeline(out, timeline.Rows(), p)
@@ -113,15 +114,17 @@ func printSummary(w io.Writer, s *scan.Summary, set *rule.Set) {
 	fmt.Fprintf(w, "time: %s, %.0f events/s\n", s.Elapsed.Round(time.Millisecond), rate)
 }
 
+// printTimeline prints times in UTC, as its Z says. Whatever comes from a log or a rule goes through oneLine.
 func printTimeline(w io.Writer, rows []scan.Row, p painter) {
+	const layout = time.DateTime + "Z"
 	for _, r := range rows {
 		count := ""
 		if r.Count > 1 {
-			count = fmt.Sprintf(" ×%d until %s", r.Count, r.Last.UTC().Format(time.DateTime))
+			count = fmt.Sprintf(" ×%d until %s", r.Count, r.Last.UTC().Format(layout))
 		}
-		fmt.Fprintf(w, "%s  %s  %s  %s%s\n", r.First.UTC().Format(time.DateTime), p.level(r.Rule.Level), r.Rule.Title, r.Entity, count)
+		fmt.Fprintf(w, "%s  %s  %s  %s%s\n", r.First.UTC().Format(layout), p.level(r.Rule.Level), oneLine(r.Rule.Title), oneLine(r.Entity), count)
 		fmt.Fprintf(w, "    %s\n", p.faint(p.cut(oneLine(r.Message), 4)))
-		fmt.Fprintf(w, "    %s\n", p.faint(fmt.Sprintf("%s, record %d", r.File, r.Record)))
+		fmt.Fprintf(w, "    %s\n", p.faint(fmt.Sprintf("%s, record %d", oneLine(r.File), r.Record)))
 	}
 }
 
@@ -144,9 +147,11 @@ func printTotals(w io.Writer, s *scan.Summary, p painter) {
 	for t := range s.ByTactic {
 		tactics = append(tactics, t)
 	}
-	slices.SortFunc(tactics, func(a, b string) int { return int(s.ByTactic[b] - s.ByTactic[a]) })
+	slices.SortFunc(tactics, func(a, b string) int {
+		return cmp.Or(cmp.Compare(s.ByTactic[b], s.ByTactic[a]), cmp.Compare(a, b))
+	})
 	for _, t := range tactics {
-		fmt.Fprintf(w, "  %-22s %8d\n", t, s.ByTactic[t])
+		fmt.Fprintf(w, "  %-22s %8d\n", oneLine(t), s.ByTactic[t])
 	}
 }
 
