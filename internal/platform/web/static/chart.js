@@ -100,7 +100,11 @@
         }],
       },
     }, [xs, ...order.map(n => sums[n])], box);
-    new ResizeObserver(() => { if (box.clientWidth) plot.setSize({ width: box.clientWidth, height: 96 }); }).observe(box);
+    const sized = new ResizeObserver(() => {
+      if (!plot.root.isConnected) sized.disconnect(); // drawn anew in other colours
+      else if (box.clientWidth) plot.setSize({ width: box.clientWidth, height: 96 });
+    });
+    sized.observe(box);
   }
 
   // ticks stand on whole units of the reader's clock.
