@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"yagura/internal/detect/load"
 	"yagura/internal/detect/rule"
@@ -155,7 +156,9 @@ func printTotals(w io.Writer, s *scan.Summary, p painter) {
 	}
 }
 
-// oneLine folds white space and control characters, so that a log cannot draw on the terminal.
+// oneLine folds white space, control characters and those that turn the direction of writing, so that a log cannot draw on the terminal.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0) }), " ")
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool {
+		return r == ' ' || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)
+	}), " ")
 }
