@@ -9,6 +9,7 @@
 package oidc
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -194,7 +195,54 @@ func (p *Provider) Finish(ctx context.Context, flow Flow, query url.Values) (Ide
 	if err != nil {
 		return Identity{}, refuse("the ID token: %w", err)
 	}
-	return p.believe(flow, token)
+	who, err := p.believe(flow, token)
+	if err != nil || known.provider.UserInfoEndpoint() == "" {
+		return who, err
+	}
+	err = p.askMore(ctx, known, tokens, &who)
+	return who, err
+}
+
+// askMore asks the provider for what its ID token did not say: many leave the address, the name and the groups to the
+// UserInfo endpoint (Core 5.3).
+func (p *Provider) askMore(ctx context.Context, known *discovered, tokens *oauth2.Token, who *Identity) error {
+	if who.Email != "" && who.Name != "" && (p.opt.GroupsClaim == "" || who.Groups != nil) {
+		return nil
+	}
+	info, err := known.provider.UserInfo(ctx, oauth2.StaticTokenSource(tokens))
+	if err != nil {
+		return fault.New(fault.Unavailable, "fault.oidc.provider", "the OpenID provider's user information: %w", err)
+	}
+	if info.Subject != who.Subject { // Core 5.3.2: it may be of another person
+		return refuse("the user information is of %q", info.Subject)
+	}
+	return p.fill(who, info)
+}
+
+// claims can be read from an ID token and from the UserInfo endpoint's answer.
+type claims interface{ Claims(into any) error }
+
+// fill reads the claims about the person that are not known yet.
+func (p *Provider) fill(who *Identity, from claims) error {
+	var said struct {
+		Email         string `json:"email"`
+		EmailVerified loose  `json:"email_verified"`
+		Name          string `json:"name"`
+		Preferred     string `json:"preferred_username"`
+	}
+	if err := from.Claims(&said); err != nil {
+		return refuse("the claims: %w", err)
+	}
+	if who.Email == "" {
+		who.Email, who.EmailVerified = said.Email, bool(said.EmailVerified)
+	}
+	who.Name = cmp.Or(who.Name, said.Name, said.Preferred)
+	if who.Groups != nil {
+		return nil
+	}
+	var err error
+	who.Groups, err = p.groups(from)
+	return err
 }
 
 // checkAnswer checks what the provider sent back through the browser.
@@ -219,56 +267,47 @@ func (p *Provider) checkAnswer(flow Flow, query url.Values) error {
 
 // believe reads the identity from a token whose signature, issuer, audience and expiry were verified.
 func (p *Provider) believe(flow Flow, token *gooidc.IDToken) (Identity, error) {
-	var claims struct {
+	var said struct {
 		AuthorizedParty string   `json:"azp"`
 		AuthTime        float64  `json:"auth_time"`
-		Email           string   `json:"email"`
-		EmailVerified   loose    `json:"email_verified"`
-		Name            string   `json:"name"`
-		Preferred       string   `json:"preferred_username"`
 		Methods         []string `json:"amr"`
 	}
-	if err := token.Claims(&claims); err != nil {
+	if err := token.Claims(&said); err != nil {
 		return Identity{}, refuse("the ID token's claims: %w", err)
 	}
 	switch {
 	case subtle.ConstantTimeCompare([]byte(token.Nonce), []byte(flow.Nonce)) != 1:
 		return Identity{}, refuse("the ID token is of another sign-in (nonce)")
-	case len(token.Audience) > 1 && claims.AuthorizedParty != p.opt.ClientID,
-		claims.AuthorizedParty != "" && claims.AuthorizedParty != p.opt.ClientID: // Core 3.1.3.7, points 4 and 5
-		return Identity{}, refuse("the ID token was issued to %q", claims.AuthorizedParty)
+	case len(token.Audience) > 1 && said.AuthorizedParty != p.opt.ClientID,
+		said.AuthorizedParty != "" && said.AuthorizedParty != p.opt.ClientID: // Core 3.1.3.7, points 4 and 5
+		return Identity{}, refuse("the ID token was issued to %q", said.AuthorizedParty)
 	case token.Subject == "" || len(token.Subject) > 255: // Core 2: at most 255
 		return Identity{}, refuse("the ID token's subject cannot be")
 	case token.IssuedAt.After(p.opt.Now().Add(clockSkew)):
 		return Identity{}, refuse("the ID token is of the future")
 	}
 	who := Identity{
-		Issuer: token.Issuer, Subject: token.Subject, Email: claims.Email, EmailVerified: bool(claims.EmailVerified), Name: claims.Name,
-		MFA: len(p.opt.MFA) == 0 || slices.ContainsFunc(claims.Methods, func(m string) bool { return slices.Contains(p.opt.MFA, m) }),
+		Issuer: token.Issuer, Subject: token.Subject, AuthTime: flow.Began,
+		MFA: len(p.opt.MFA) == 0 || slices.ContainsFunc(said.Methods, func(m string) bool { return slices.Contains(p.opt.MFA, m) }),
 	}
-	if who.Name == "" {
-		who.Name = claims.Preferred
+	if said.AuthTime > 0 && said.AuthTime < 1<<40 {
+		who.AuthTime = time.Unix(int64(said.AuthTime), 0).UTC()
 	}
-	who.AuthTime = flow.Began
-	if claims.AuthTime > 0 && claims.AuthTime < 1<<40 {
-		who.AuthTime = time.Unix(int64(claims.AuthTime), 0).UTC()
-	}
-	if flow.Fresh && (claims.AuthTime == 0 || who.AuthTime.Before(flow.Began.Add(-clockSkew))) {
+	if flow.Fresh && (said.AuthTime == 0 || who.AuthTime.Before(flow.Began.Add(-clockSkew))) {
 		return Identity{}, fault.New(fault.Unauthentic, "fault.oidc.stale", "the provider did not ask anew")
 	}
-	var err error
-	who.Groups, err = p.groups(token)
+	err := p.fill(&who, token)
 	return who, err
 }
 
 // groups reads the claim of groups: a list of texts, or one text.
-func (p *Provider) groups(token *gooidc.IDToken) ([]string, error) {
+func (p *Provider) groups(from claims) ([]string, error) {
 	if p.opt.GroupsClaim == "" {
 		return nil, nil
 	}
 	var all map[string]json.RawMessage
-	if err := token.Claims(&all); err != nil {
-		return nil, refuse("the ID token's claims: %w", err)
+	if err := from.Claims(&all); err != nil {
+		return nil, refuse("the claims: %w", err)
 	}
 	raw, ok := all[p.opt.GroupsClaim]
 	if !ok {

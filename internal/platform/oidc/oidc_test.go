@@ -21,6 +21,7 @@ import (
 
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/oidc"
+	"yagura/internal/platform/oidc/oidctest"
 )
 
 const clientID = "yagura"
@@ -39,6 +40,7 @@ type provider struct {
 	challenge string
 	nonce     string
 	refuse    bool
+	info      string // whom the UserInfo endpoint tells of
 }
 
 func newProvider(t *testing.T) *provider {
@@ -52,6 +54,7 @@ func newProvider(t *testing.T) *provider {
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, map[string]any{
 			"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
+			"userinfo_endpoint":                     p.URL + "/userinfo",
 			"id_token_signing_alg_values_supported": []string{"ES256", "HS256", "none"},
 		})
 	})
@@ -59,6 +62,9 @@ func newProvider(t *testing.T) *provider {
 		answer(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k", Algorithm: "ES256", Use: "sig"}}})
 	})
 	mux.HandleFunc("POST /token", p.token)
+	mux.HandleFunc("GET /userinfo", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, map[string]any{"sub": p.info, "email": "other@example.co.jp", "email_verified": "true", "name": "利用者情報", "groups": "Audit"})
+	})
 	p.Server = httptest.NewServer(mux)
 	t.Cleanup(p.Close)
 	return p
@@ -333,6 +339,50 @@ func TestWhatNoProviderIs(t *testing.T) {
 	for _, issuer := range []string{"", "http://login.example.com", "login.example.com", "ftp://x", "https://", "http://127.0.0.1.evil.example"} {
 		if _, err := oidc.New(oidc.Options{Issuer: issuer, ClientID: "x"}); !fault.Is(err, fault.Invalid) {
 			t.Errorf("the issuer %q: %v", issuer, err)
+		}
+	}
+}
+
+func TestWhatTheTokenLacksTheUserInformationTells(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	p.claims, p.info = map[string]any{"email": nil, "email_verified": nil, "groups": nil}, "s-1"
+	client := p.client(t, nil)
+	flow := p.begin(t, client, false)
+	who, err := client.Finish(t.Context(), flow, back(flow))
+	if err != nil || who.Email != "other@example.co.jp" || !who.EmailVerified || who.Name != "田中 花子" || len(who.Groups) != 1 {
+		t.Errorf("%+v, %v", who, err)
+	}
+	p.info = "somebody-else"
+	if who, err := client.Finish(t.Context(), flow, back(flow)); !fault.Is(err, fault.Unauthentic) {
+		t.Errorf("the information of somebody else was believed: %+v, %v", who, err)
+	}
+}
+
+// TestARealProvider signs in through a provider that nobody here wrote, as a browser would.
+func TestARealProvider(t *testing.T) {
+	t.Parallel()
+	const home = "http://127.0.0.1:1/signin/oidc" // nobody listens: the test reads where it is sent
+	provider := oidctest.Start(t, home)
+	client, err := oidc.New(oidc.Options{
+		Issuer: provider.Issuer, ClientID: oidctest.ClientID, ClientSecret: oidctest.ClientSecret, RedirectURL: home,
+		Scopes: []string{"openid", "profile", "email"}, GroupsClaim: "groups",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fresh := range []bool{false, true} {
+		address, flow, err := client.Begin(t.Context(), "/", fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		query := provider.SignIn(t, address, "tanaka")
+		who, err := client.Finish(t.Context(), flow, query)
+		if err != nil || who.Subject != "tanaka" || who.Email != "tanaka@example.co.jp" || !who.EmailVerified || len(who.Groups) != 1 || who.Groups[0] != "CSIRT" {
+			t.Errorf("fresh %t: %+v, %v", fresh, who, err)
+		}
+		if _, err := client.Finish(t.Context(), flow, query); !fault.Is(err, fault.Unauthentic) {
+			t.Errorf("the same code again: %v", err)
 		}
 	}
 }
