@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/mail"
 	"yagura/internal/platform/seal"
@@ -44,11 +45,7 @@ type house struct {
 func build(t *testing.T, settings mail.SMTP) *house {
 	t.Helper()
 	h := &house{keys: seal.Generate(), clock: &clock{at: time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)}, log: slog.New(slog.DiscardHandler)}
-	var err error
-	if h.db, err = db.OpenAt(t.Context(), filepath.Join(t.TempDir(), "yagura.db"), h.clock.now); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = h.db.Close() })
+	h.db = dbtest.NewAt(t, h.clock.now)
 	h.Outbox = h.node(t, settings)
 	return h
 }
@@ -377,21 +374,28 @@ func TestTheWrongSettingsLoseNoMail(t *testing.T) {
 
 func TestTwoNodesSendEachMailOnce(t *testing.T) {
 	t.Parallel()
+	dbtest.Each(t, twoNodes)
+}
+
+func twoNodes(t *testing.T, d *db.DB) {
 	office := open(t, false, "")
-	h := build(t, settings(office))
+	h := &house{db: d, keys: seal.Generate(), log: slog.New(slog.DiscardHandler)}
+	h.Outbox = h.node(t, settings(office))
 	for i := range 60 {
 		h.post(t, to(fmt.Sprintf("p%d@example.jp", i)))
 	}
+	h.post(t, to("later@example.jp"), to("never@example.jp"))
 	var nodes sync.WaitGroup
 	for range 3 {
 		node := h.node(t, settings(office))
 		nodes.Go(func() {
 			for {
-				n, err := node.Round(context.WithoutCancel(t.Context()))
-				if err != nil {
+				_, err := node.Round(t.Context())
+				s, wrong := node.Stats(t.Context())
+				if err = errors.Join(err, wrong); err != nil {
 					t.Error(err)
 				}
-				if n == 0 || err != nil {
+				if err != nil || s.Waiting <= 1 { // the one that the server puts off
 					return
 				}
 			}
@@ -404,6 +408,19 @@ func TestTwoNodesSendEachMailOnce(t *testing.T) {
 	}
 	if len(count) != 60 || len(office.taken()) != 60 {
 		t.Errorf("%d people got %d mails", len(count), len(office.taken()))
+	}
+	failed, err := h.Failed(t.Context(), "", 10)
+	if err != nil || len(failed.Items) != 1 || failed.Items[0].Recipient != "never@example.jp" || failed.Items[0].Attempts != 1 {
+		t.Fatalf("failed: %+v, %v", failed, err)
+	}
+	if s := h.stats(t); s.Waiting != 1 || s.Failed != 1 || s.Oldest.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	err = d.Write(t.Context(), func(tx *db.Tx) error {
+		return h.Retry(tx, failed.Items[0].ID)
+	})
+	if s := h.stats(t); err != nil || s.Waiting != 2 || s.Failed != 0 {
+		t.Errorf("%+v, %v", s, err)
 	}
 }
 

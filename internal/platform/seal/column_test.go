@@ -10,21 +10,17 @@ import (
 	"testing/fstest"
 
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/seal"
 )
 
 var column = seal.Column{Table: "vault_secret", Key: "id", Column: "sealed"}
 
-// vault is a database with a sealed column, and n values in it.
-func vault(t *testing.T, keys *seal.Keys, n int) *db.DB {
+// fill makes a sealed column in a database, and n values in it.
+func fill(t *testing.T, d *db.DB, keys *seal.Keys, n int) {
 	t.Helper()
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "yagura.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
-	err = d.Migrate(t.Context(), "vault", fstest.MapFS{"00001_vault.sql": {Data: []byte(
+	err := d.Migrate(t.Context(), "vault", fstest.MapFS{"00001_vault.sql": {Data: []byte(
 		"-- +goose Up\nCREATE TABLE vault_secret (id TEXT NOT NULL PRIMARY KEY, sealed TEXT);")}})
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +37,6 @@ func vault(t *testing.T, keys *seal.Keys, n int) *db.DB {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d
 }
 
 func exec(t *testing.T, d *db.DB, statement string, args ...any) {
@@ -62,9 +57,13 @@ func survey(t *testing.T, d *db.DB) map[string]int64 {
 
 func TestRotationSealsEverythingUnderTheNewestKey(t *testing.T) {
 	t.Parallel()
+	dbtest.Each(t, rotationSealsEverythingUnderTheNewestKey)
+}
+
+func rotationSealsEverythingUnderTheNewestKey(t *testing.T, d *db.DB) {
 	both := load(t, seal.Options{Env: secret('1') + "," + secret('2')})
 	first := both.IDs()[0]
-	d := vault(t, load(t, seal.Options{Env: secret('1')}), 350)
+	fill(t, d, load(t, seal.Options{Env: secret('1')}), 350)
 	exec(t, d, `INSERT INTO vault_secret (id, sealed) VALUES ('empty', ''), ('null', NULL)`)
 	exec(t, d, `UPDATE vault_secret SET sealed = 's1.garbage' WHERE id = '000042'`)
 	exec(t, d, `UPDATE vault_secret SET sealed = (SELECT sealed FROM vault_secret WHERE id = '000008') WHERE id = '000007'`)
@@ -112,8 +111,12 @@ func TestRotationSealsEverythingUnderTheNewestKey(t *testing.T) {
 
 func TestRotationGoesOnWhereItWasStopped(t *testing.T) {
 	t.Parallel()
+	dbtest.Each(t, rotationGoesOnWhereItWasStopped)
+}
+
+func rotationGoesOnWhereItWasStopped(t *testing.T, d *db.DB) {
 	both := load(t, seal.Options{Env: secret('1') + "," + secret('2')})
-	d := vault(t, load(t, seal.Options{Env: secret('1')}), 250)
+	fill(t, d, load(t, seal.Options{Env: secret('1')}), 250)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	how := seal.Rotation{Columns: []seal.Column{column}, Progress: func(seal.Column, int64) { cancel() }}
@@ -142,8 +145,12 @@ func TestRotationGoesOnWhereItWasStopped(t *testing.T) {
 
 func TestAMissingKeyIsFoundAtTheStart(t *testing.T) {
 	t.Parallel()
+	dbtest.Each(t, aMissingKeyIsFoundAtTheStart)
+}
+
+func aMissingKeyIsFoundAtTheStart(t *testing.T, d *db.DB) {
 	right := seal.Generate()
-	d := vault(t, right, 3)
+	fill(t, d, right, 3)
 	if err := right.Check(t.Context(), d, []seal.Column{column}); err != nil {
 		t.Error(err)
 	}
@@ -170,7 +177,11 @@ func TestAKeyThatAnotherNodeAddedIsFound(t *testing.T) {
 
 func TestOnlyPlainNamesBecomeSQL(t *testing.T) {
 	t.Parallel()
-	d := vault(t, seal.Generate(), 0)
+	dbtest.Each(t, onlyPlainNamesBecomeSQL)
+}
+
+func onlyPlainNamesBecomeSQL(t *testing.T, d *db.DB) {
+	fill(t, d, seal.Generate(), 0)
 	bad := []seal.Column{{Table: "a; DROP TABLE b", Key: "id", Column: "c"}, {Table: "a", Key: "", Column: "c"}, {Table: "a", Key: "id", Column: `c"`}}
 	for _, c := range bad {
 		if _, err := seal.Generate().Rotate(t.Context(), d, seal.Rotation{Columns: []seal.Column{c}}); err == nil {
