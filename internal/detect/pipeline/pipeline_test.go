@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"yagura/internal/detect/intake"
+	"yagura/internal/detect/logfile"
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/event"
 	"yagura/internal/platform/fault"
@@ -415,6 +416,17 @@ func TestARecordThatIsNoBatchIsKept(t *testing.T) {
 	r.drain(t)
 	if got := r.store.values(event.Original); !slices.Equal(got, []string{"not a batch"}) {
 		t.Errorf("stored %q", got)
+	}
+}
+
+// One item that a file's reader hands out must not end an import.
+func TestTheLargestItemOfAFileIsAccepted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	b := batchOf(strings.Repeat("x", logfile.MaxItem))
+	b.File = strings.Repeat("/folder", 500)
+	if err := r.Accept(t.Context(), b); err != nil {
+		t.Error(err)
 	}
 }
 

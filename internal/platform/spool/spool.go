@@ -45,7 +45,8 @@ type Options struct {
 	// MaxBytes is how much the spool may take on disk before Append answers fault.Busy; default 4 GiB, at
 	// least two segments.
 	MaxBytes int64
-	// MaxRecord is the longest payload in bytes; default 8 MiB, never more than SegmentBytes.
+	// MaxRecord is the longest payload in bytes; default 9 MiB, which is an item of 8 and what is said about it; never more
+	// than SegmentBytes.
 	MaxRecord int
 }
 
@@ -58,7 +59,7 @@ func (o Options) withDefaults() Options {
 	}
 	o.MaxBytes = max(o.MaxBytes, 2*o.SegmentBytes)
 	if o.MaxRecord <= 0 {
-		o.MaxRecord = 8 << 20
+		o.MaxRecord = 9 << 20
 	}
 	o.MaxRecord = int(min(int64(o.MaxRecord), o.SegmentBytes))
 	return o

@@ -182,6 +182,11 @@ func TestClient(t *testing.T) {
 	if diff := cmp.Diff([]intake.Batch{want}, sink.Batches()); diff != "" {
 		t.Error(diff)
 	}
+	large := sent // what others may not send
+	large.Items = []intake.Item{{Data: make([]byte, gate.LargestItem+1)}}
+	if err := client.Accept(ctx, &large); err != nil {
+		t.Errorf("a large item: %v", err)
+	}
 	client.Token = gatetest.Token
 	if err := client.Accept(ctx, &sent); !fault.Is(err, fault.Forbidden) {
 		t.Errorf("another token: %v", err)
