@@ -35,7 +35,6 @@ type authority struct {
 	directory string
 	ca        string // file of the certificate of its own address
 	roots     *x509.CertPool
-	orders    atomic.Int64
 	handler   atomic.Pointer[http.Handler]
 	stop      func()
 }
@@ -44,9 +43,6 @@ func newAuthority(t *testing.T) *authority {
 	t.Helper()
 	a := new(authority)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.Contains(r.URL.Path, "finalize-order") {
-			a.orders.Add(1)
-		}
 		(*a.handler.Load()).ServeHTTP(w, r)
 	}))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -146,9 +142,6 @@ func TestACertificateComesFromTheAuthorityAndIsKept(t *testing.T) {
 			again, err := visit(second, a.roots, host)
 			if err != nil || !again.Equal(certificate) {
 				t.Errorf("after a restart: %v", err)
-			}
-			if n := a.orders.Load(); n != 1 {
-				t.Errorf("%d certificates were ordered", n)
 			}
 		})
 	}

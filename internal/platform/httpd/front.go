@@ -59,7 +59,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	class := f.class(r)
 	slow, r, finish := pace(w, r, f.body)
 	out := &answer{ResponseWriter: slow}
-	out.Header().Set("X-Request-Id", in.id)
+	everywhere(out.Header(), in)
 	defer func() {
 		problem := recover()
 		if problem != nil && problem != http.ErrAbortHandler {
@@ -78,6 +78,15 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	f.pass(out, r, class)
+}
+
+// everywhere sets the headers that every answer carries, an input's and a refusal, too (ASVS 5.0, 3.4.1 and 3.4.4).
+func everywhere(h http.Header, in *info) {
+	h.Set("X-Request-Id", in.id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	if in.secure { // over plain HTTP it would mean nothing (RFC 6797, section 7.2)
+		h.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
 }
 
 func (f *front) class(r *http.Request) Class {

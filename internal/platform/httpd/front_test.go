@@ -155,6 +155,28 @@ func TestAPanicCostsItsOwnRequestOnly(t *testing.T) {
 	}
 }
 
+func TestHTTPSIsRememberedByBrowsersWhateverTheAnswer(t *testing.T) {
+	t.Parallel()
+	var none httpd.Limits
+	none.Address[httpd.Pages] = httpd.Rate{Every: time.Hour, Burst: 1}
+	h := httpd.Front(httpd.FrontOptions{Proxies: proxies(t, "", "10.0.0.1"), Limiter: httpd.NewLimiter(none, nil)},
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("whatever") }))
+	for _, c := range []struct {
+		scheme string
+		want   bool
+	}{{"https", true}, {"http", false}, {"https", true}} { // an error, and then refusals
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = "10.0.0.1:4711"
+		r.Header.Set("X-Forwarded-For", "198.51.100.7")
+		r.Header.Set("X-Forwarded-Proto", c.scheme)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if got := w.Header().Get("Strict-Transport-Security"); (got != "") != c.want || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s, %d: %v", c.scheme, w.Code, w.Header())
+		}
+	}
+}
+
 func TestOddMethodsAreNotAnswered(t *testing.T) {
 	t.Parallel()
 	h := httpd.Front(httpd.FrontOptions{}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("reached the handler") }))
@@ -267,7 +289,7 @@ func TestAFloodFromEverywhereDoesNotFillTheMemory(t *testing.T) {
 	}
 }
 
-// TestASlowClientCanSendAndReadForLong streams through the deadlines of both directions and protocols.
+// TestALongExchangeIsNotCutOff streams through the deadlines of both directions and protocols.
 func TestALongExchangeIsNotCutOff(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewUnstartedServer(httpd.Front(httpd.FrontOptions{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
