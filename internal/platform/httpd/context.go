@@ -13,10 +13,11 @@ const infoKey contextKey = 0
 
 // info is what the front knows about a request.
 type info struct {
-	id     string
-	client netip.Addr
-	secure bool
-	user   atomic.Pointer[string] // told by the site, once it knows
+	id      string
+	client  netip.Addr
+	secure  bool
+	proxied bool
+	user    atomic.Pointer[string] // told by the site, once it knows
 }
 
 func about(r *http.Request) *info {
@@ -41,6 +42,15 @@ func Secure(r *http.Request) bool {
 		return in.secure
 	}
 	return r.TLS != nil
+}
+
+// Proxied reports whether a request says that it passed a proxy, believed or not. What is meant for this machine alone must
+// ask: a proxy beside us makes everybody a neighbour.
+func Proxied(r *http.Request) bool {
+	if in := about(r); in != nil {
+		return in.proxied
+	}
+	return says(r.Header)
 }
 
 // RequestID returns the id that the answer's X-Request-Id and the log line carry, "" where a request has not come through

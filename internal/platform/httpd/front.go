@@ -52,7 +52,7 @@ func Front(opt FrontOptions, next http.Handler) http.Handler {
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := f.opt.Now()
-	in := &info{id: rand.Text()}
+	in := &info{id: rand.Text(), proxied: says(r.Header)}
 	in.client, in.secure = f.opt.Proxies.resolve(r)
 	r = withInfo(r, in)
 	strip(r.Header)

@@ -3,6 +3,7 @@ package httpd
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"yagura/internal/platform/fault"
@@ -165,9 +166,19 @@ func parseNode(text string) netip.Addr {
 	return clean(address)
 }
 
-// strip removes what proxies write from a request, so that nobody behind takes it for true by mistake.
+// words lists the headers in which proxies say something.
+func words() []string {
+	return []string{XForwardedFor, "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-Ip", "True-Client-Ip", Forwarded, "Via"}
+}
+
+// says reports whether any of them is there.
+func says(h http.Header) bool {
+	return slices.ContainsFunc(words(), func(name string) bool { return len(h.Values(name)) > 0 })
+}
+
+// strip removes them, so that nobody behind takes them for true by mistake.
 func strip(h http.Header) {
-	for _, name := range []string{XForwardedFor, "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Real-Ip", "True-Client-Ip", Forwarded} {
+	for _, name := range words() {
 		h.Del(name)
 	}
 }

@@ -123,6 +123,22 @@ func TestWithoutAFrontThePeerIsTheClient(t *testing.T) {
 	httpd.SetUser(r, "nobody listens")
 }
 
+func TestARequestThatPassedAProxyIsKnownEvenWithoutTrust(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", "X-Forwarded-For", "x-forwarded-proto", "Forwarded", "X-Real-IP", "Via"} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		if name != "" {
+			r.Header.Set(name, "")
+		}
+		bare, behind := httpd.Proxied(r), false
+		httpd.Front(httpd.FrontOptions{}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { behind = httpd.Proxied(r) })).
+			ServeHTTP(httptest.NewRecorder(), r)
+		if want := name != ""; bare != want || behind != want {
+			t.Errorf("%q: %v without a front, %v behind one", name, bare, behind)
+		}
+	}
+}
+
 func TestSettingsThatWouldTrustTooMuchAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, networks := range [][]string{{"0.0.0.0/0"}, {"::/0"}, {"10.0.0.0/33"}, {"proxy.example.jp"}, {""}} {
