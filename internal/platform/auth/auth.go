@@ -10,11 +10,17 @@ import (
 
 // User is somebody who is signed in, or a program that holds a token.
 type User struct {
-	ID   string // stable, lower case; "admin" for the local administrator
-	Name string // what people see
+	ID    string // stable: a Person's, "local" for this machine's commands
+	Name  string // what people see
+	Email string // what one signs in with, "" for this machine's commands
+	Unit  string // id of a Unit, "" for none
+	Lang  string // "ja", "en", "" for the browser's
+	Zone  string // IANA name, "" for the server's
+	Roles []string
 	// Session is true when a browser's cookie spoke for the user, false for a token. What only a person at a
 	// screen may do (change a password) asks for it.
-	Session bool
+	Session   bool
+	SessionID string // of Sessions
 	// Enrol is true when a role of the user takes a second factor and none is registered: they may only go and register one.
 	Enrol bool
 	// StepUp is when the user last proved who they are; zero for a token that a program holds. The command line's own token

@@ -16,6 +16,9 @@ const (
 
 // throttle counts guesses by source: an IPv4 address, an IPv6 /64.
 type throttle struct {
+	most  float64       // at once; burst where it is 0
+	every time.Duration // and then one in this time; refill where it is 0
+
 	mu      sync.Mutex
 	sources map[netip.Prefix]*bucket
 }
@@ -33,16 +36,19 @@ func (t *throttle) take(source netip.Prefix, now time.Time) (wait time.Duration)
 	if t.sources == nil {
 		t.sources = make(map[netip.Prefix]*bucket)
 	}
+	if t.most == 0 {
+		t.most, t.every = burst, refill
+	}
 	b := t.sources[source]
 	if b == nil {
 		t.makeRoom(now)
-		b = &bucket{tokens: burst, at: now}
+		b = &bucket{tokens: t.most, at: now}
 		t.sources[source] = b
 	}
-	b.tokens = min(burst, b.tokens+float64(now.Sub(b.at))/float64(refill))
+	b.tokens = min(t.most, b.tokens+float64(max(0, now.Sub(b.at)))/float64(t.every))
 	b.at = now
 	if b.tokens < 1 {
-		return time.Duration((1 - b.tokens) * float64(refill))
+		return time.Duration((1 - b.tokens) * float64(t.every))
 	}
 	b.tokens--
 	return 0
@@ -52,7 +58,7 @@ func (t *throttle) giveBack(source netip.Prefix) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if b := t.sources[source]; b != nil {
-		b.tokens = min(burst, b.tokens+1)
+		b.tokens = min(t.most, b.tokens+1)
 	}
 }
 
@@ -63,7 +69,7 @@ func (t *throttle) makeRoom(now time.Time) {
 		return
 	}
 	for source, b := range t.sources {
-		if now.Sub(b.at) > burst*refill {
+		if now.Sub(b.at) > time.Duration(t.most)*t.every {
 			delete(t.sources, source)
 		}
 	}
