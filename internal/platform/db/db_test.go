@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
 
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
 )
 
@@ -27,21 +29,27 @@ func migrations(files ...string) fstest.MapFS {
 
 const thing = `CREATE TABLE thing (id TEXT NOT NULL PRIMARY KEY, n BIGINT NOT NULL UNIQUE);`
 
+// each runs a test on both engines, with a table of things.
+func each(t *testing.T, test func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		migrateThing(t, d)
+		test(t, d)
+	})
+}
+
 func open(t *testing.T) *db.DB {
 	t.Helper()
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "yagura.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	d := dbtest.New(t)
+	migrateThing(t, d)
+	return d
+}
+
+func migrateThing(t testing.TB, d *db.DB) {
+	t.Helper()
 	if err := d.Migrate(t.Context(), "thing", migrations(thing)); err != nil {
 		t.Fatal(err)
 	}
-	return d
 }
 
 func insert(t *testing.T, d *db.DB, n int64) {
@@ -120,47 +128,49 @@ func TestEveryConnectionIsSetUp(t *testing.T) {
 
 func TestAnErrorOrAPanicUndoesAll(t *testing.T) {
 	t.Parallel()
-	d := open(t)
-	called := false
-	failed := errors.New("changed my mind")
-	err := d.Write(t.Context(), func(tx *db.Tx) error {
-		tx.AfterCommit(func() { called = true })
-		return errors.Join(add(1)(tx), failed)
-	})
-	if !errors.Is(err, failed) {
-		t.Errorf("got %v", err)
-	}
-	func() {
-		defer func() { _ = recover() }()
-		_ = d.Write(t.Context(), func(tx *db.Tx) error {
-			_ = add(2)(tx)
-			panic("bug")
+	each(t, func(t *testing.T, d *db.DB) {
+		called := false
+		failed := errors.New("changed my mind")
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			tx.AfterCommit(func() { called = true })
+			return errors.Join(add(1)(tx), failed)
 		})
-	}()
-	if got := numbers(t, d); len(got) != 0 || called {
-		t.Errorf("left behind: %v, callback called: %v", got, called)
-	}
-	insert(t, d, 3) // the connection is free again
+		if !errors.Is(err, failed) {
+			t.Errorf("got %v", err)
+		}
+		func() {
+			defer func() { _ = recover() }()
+			_ = d.Write(t.Context(), func(tx *db.Tx) error {
+				_ = add(2)(tx)
+				panic("bug")
+			})
+		}()
+		if got := numbers(t, d); len(got) != 0 || called {
+			t.Errorf("left behind: %v, callback called: %v", got, called)
+		}
+		insert(t, d, 3) // the connection is free again
+	})
 }
 
 func TestCallbacksRunInOrderOnceCommitted(t *testing.T) {
 	t.Parallel()
-	d := open(t)
-	var order []int
-	err := d.Write(t.Context(), func(tx *db.Tx) error {
-		for i := range 3 {
-			tx.AfterCommit(func() {
-				if len(numbers(t, d)) != 1 {
-					t.Error("called before the commit")
-				}
-				order = append(order, i)
-			})
+	each(t, func(t *testing.T, d *db.DB) {
+		var order []int
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			for i := range 3 {
+				tx.AfterCommit(func() {
+					if len(numbers(t, d)) != 1 {
+						t.Error("called before the commit")
+					}
+					order = append(order, i)
+				})
+			}
+			return add(1)(tx)
+		})
+		if err != nil || fmt.Sprint(order) != "[0 1 2]" {
+			t.Errorf("%v, %v", order, err)
 		}
-		return add(1)(tx)
 	})
-	if err != nil || fmt.Sprint(order) != "[0 1 2]" {
-		t.Errorf("%v, %v", order, err)
-	}
 }
 
 func TestNowIsFrozenAndInMicroseconds(t *testing.T) {
@@ -193,96 +203,99 @@ func TestNowIsFrozenAndInMicroseconds(t *testing.T) {
 
 func TestErrorsCarryTheirCode(t *testing.T) {
 	t.Parallel()
-	d := open(t)
-	insert(t, d, 1)
-	if err := d.Write(t.Context(), add(1)); !fault.Is(err, fault.Conflict) {
-		t.Errorf("a second of the same: %v", err)
-	}
-	err := d.Read(t.Context(), func(tx *db.Tx) error {
-		var id string
-		return tx.QueryRow(`SELECT id FROM thing WHERE n = $1`, 99).Scan(&id)
-	})
-	if !fault.Is(err, fault.NotFound) || !errors.Is(err, sql.ErrNoRows) {
-		t.Errorf("none: %v", err)
-	}
-	if err := d.Read(t.Context(), add(5)); err == nil {
-		t.Error("a reader wrote")
-	}
-	// A conflict inside a transaction can be answered inside it.
-	err = d.Write(t.Context(), func(tx *db.Tx) error {
-		if err := add(1)(tx); !fault.Is(err, fault.Conflict) {
-			return fmt.Errorf("inside: %w", err)
+	each(t, func(t *testing.T, d *db.DB) {
+		insert(t, d, 1)
+		if err := d.Write(t.Context(), add(1)); !fault.Is(err, fault.Conflict) {
+			t.Errorf("a second of the same: %v", err)
 		}
-		return add(2)(tx)
+		err := d.Read(t.Context(), func(tx *db.Tx) error {
+			var id string
+			return tx.QueryRow(`SELECT id FROM thing WHERE n = $1`, 99).Scan(&id)
+		})
+		if !fault.Is(err, fault.NotFound) || !errors.Is(err, sql.ErrNoRows) {
+			t.Errorf("none: %v", err)
+		}
+		if err := d.Read(t.Context(), add(5)); err == nil {
+			t.Error("a reader wrote")
+		}
+		// A conflict inside a transaction can be answered inside it.
+		err = d.Write(t.Context(), func(tx *db.Tx) error {
+			if err := tx.Try(func() error { return add(1)(tx) }); !fault.Is(err, fault.Conflict) {
+				return fmt.Errorf("inside: %w", err)
+			}
+			return add(2)(tx)
+		})
+		if err != nil || len(numbers(t, d)) != 2 {
+			t.Errorf("%v, %v", numbers(t, d), err)
+		}
 	})
-	if err != nil || len(numbers(t, d)) != 2 {
-		t.Errorf("%v, %v", numbers(t, d), err)
-	}
 }
 
 // TestReadersWaitForNobody holds a write transaction open while readers go on and see the state before it.
 func TestReadersWaitForNobody(t *testing.T) {
 	t.Parallel()
-	d := open(t)
-	insert(t, d, 1)
-	err := d.Write(t.Context(), func(tx *db.Tx) error {
-		if err := add(2)(tx); err != nil {
-			return err
+	each(t, func(t *testing.T, d *db.DB) {
+		insert(t, d, 1)
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			if err := add(2)(tx); err != nil {
+				return err
+			}
+			var readers sync.WaitGroup
+			for range 16 {
+				readers.Go(func() {
+					if got := numbers(t, d); len(got) != 1 {
+						t.Errorf("a reader sees what is not committed: %v", got)
+					}
+				})
+			}
+			readers.Wait()
+			return nil
+		})
+		if err != nil || len(numbers(t, d)) != 2 {
+			t.Errorf("afterwards: %v, %v", numbers(t, d), err)
 		}
-		var readers sync.WaitGroup
-		for range 16 {
-			readers.Go(func() {
-				if got := numbers(t, d); len(got) != 1 {
-					t.Errorf("a reader sees what is not committed: %v", got)
-				}
-			})
-		}
-		readers.Wait()
-		return nil
 	})
-	if err != nil || len(numbers(t, d)) != 2 {
-		t.Errorf("afterwards: %v, %v", numbers(t, d), err)
-	}
 }
 
 // TestAReaderSeesOneMoment counts twice in one transaction while others write in between.
 func TestAReaderSeesOneMoment(t *testing.T) {
 	t.Parallel()
-	d := open(t)
-	ctx, stop := context.WithCancel(t.Context())
-	var work sync.WaitGroup
-	for w := range int64(4) { // writers queue for the one connection
-		work.Go(func() {
-			for n := w; ctx.Err() == nil; n += 4 {
-				if err := d.Write(t.Context(), add(n)); err != nil {
-					t.Errorf("writing %d: %v", n, err)
+	each(t, func(t *testing.T, d *db.DB) {
+		ctx, stop := context.WithCancel(t.Context())
+		var work sync.WaitGroup
+		for w := range int64(4) { // writers queue for the one connection
+			work.Go(func() {
+				for n := w; ctx.Err() == nil; n += 4 {
+					if err := d.Write(t.Context(), add(n)); err != nil {
+						t.Errorf("writing %d: %v", n, err)
+					}
 				}
-			}
-		})
-	}
-	count := func(tx *db.Tx) (n int) {
-		if err := tx.QueryRow(`SELECT COUNT(*) FROM thing`).Scan(&n); err != nil {
-			t.Error(err)
+			})
 		}
-		return n
-	}
-	last := 0
-	for last < 200 {
-		err := d.Read(t.Context(), func(tx *db.Tx) error {
-			first := count(tx)
-			time.Sleep(time.Millisecond)
-			if second := count(tx); second != first {
-				t.Errorf("%d rows, then %d in the same transaction", first, second)
+		count := func(tx *db.Tx) (n int) {
+			if err := tx.QueryRow(`SELECT COUNT(*) FROM thing`).Scan(&n); err != nil {
+				t.Error(err)
 			}
-			last = max(last, first)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
+			return n
 		}
-	}
-	stop()
-	work.Wait()
+		last := 0
+		for last < 200 {
+			err := d.Read(t.Context(), func(tx *db.Tx) error {
+				first := count(tx)
+				time.Sleep(time.Millisecond)
+				if second := count(tx); second != first {
+					t.Errorf("%d rows, then %d in the same transaction", first, second)
+				}
+				last = max(last, first)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
+		work.Wait()
+	})
 }
 
 func TestTwoProcessesTakeTurns(t *testing.T) {
@@ -318,69 +331,206 @@ func TestTwoProcessesTakeTurns(t *testing.T) {
 
 func TestMigrationsGoForwardOnlyAndByRoom(t *testing.T) {
 	t.Parallel()
-	d := open(t)
-	insert(t, d, 1)
-	second := `ALTER TABLE thing ADD COLUMN note TEXT NOT NULL DEFAULT '';`
-	for range 2 { // a second run changes nothing
-		if err := d.Migrate(t.Context(), "thing", migrations(thing, second)); err != nil {
-			t.Fatal(err)
+	each(t, func(t *testing.T, d *db.DB) {
+		insert(t, d, 1)
+		second := `ALTER TABLE thing ADD COLUMN note TEXT NOT NULL DEFAULT '';`
+		for range 2 { // a second run changes nothing
+			if err := d.Migrate(t.Context(), "thing", migrations(thing, second)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if err := d.Migrate(t.Context(), "other", migrations(`CREATE TABLE other (id TEXT NOT NULL PRIMARY KEY);`)); err != nil {
-		t.Errorf("another room's first: %v", err)
-	}
-	if err := d.Migrate(t.Context(), "empty", migrations()); err != nil {
-		t.Errorf("a room without tables: %v", err)
-	}
-	if err := d.Migrate(t.Context(), "thing", migrations(thing)); !fault.Is(err, fault.Unavailable) {
-		t.Errorf("an older program took a newer database: %v", err)
-	}
-	if err := d.Migrate(t.Context(), "broken", migrations(`CREATE TABLE half (id TEXT); CREATE NONSENSE;`)); err == nil {
-		t.Error("a broken migration passed")
-	}
-	err := d.Read(t.Context(), func(tx *db.Tx) error {
-		var n int
-		return tx.QueryRow(`SELECT COUNT(*) FROM half`).Scan(&n)
+		if err := d.Migrate(t.Context(), "other", migrations(`CREATE TABLE other (id TEXT NOT NULL PRIMARY KEY);`)); err != nil {
+			t.Errorf("another room's first: %v", err)
+		}
+		if err := d.Migrate(t.Context(), "empty", migrations()); err != nil {
+			t.Errorf("a room without tables: %v", err)
+		}
+		if err := d.Migrate(t.Context(), "thing", migrations(thing)); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("an older program took a newer database: %v", err)
+		}
+		if err := d.Migrate(t.Context(), "broken", migrations(`CREATE TABLE half (id TEXT); CREATE NONSENSE;`)); err == nil {
+			t.Error("a broken migration passed")
+		}
+		err := d.Read(t.Context(), func(tx *db.Tx) error {
+			var n int
+			return tx.QueryRow(`SELECT COUNT(*) FROM half`).Scan(&n)
+		})
+		if err == nil {
+			t.Error("half of a broken migration is left")
+		}
+		if got := numbers(t, d); len(got) != 1 {
+			t.Errorf("rows after migrating: %v", got)
+		}
 	})
-	if err == nil {
-		t.Error("half of a broken migration is left")
-	}
-	if got := numbers(t, d); len(got) != 1 {
-		t.Errorf("rows after migrating: %v", got)
-	}
 }
 
 func TestACancelledWriteLeavesNothing(t *testing.T) {
 	t.Parallel()
-	d := open(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	err := d.Write(ctx, func(tx *db.Tx) error {
-		defer cancel()
-		return add(1)(tx)
+	each(t, func(t *testing.T, d *db.DB) {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := d.Write(ctx, func(tx *db.Tx) error {
+			defer cancel()
+			return add(1)(tx)
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+		insert(t, d, 2)
+		if got := numbers(t, d); len(got) != 1 || got[0] != 2 {
+			t.Errorf("rows: %v", got)
+		}
 	})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v", err)
-	}
-	insert(t, d, 2)
-	if got := numbers(t, d); len(got) != 1 || got[0] != 2 {
-		t.Errorf("rows: %v", got)
-	}
 }
 
 func BenchmarkDurableWrites(b *testing.B) {
-	d, err := db.Open(b.Context(), filepath.Join(b.TempDir(), "yagura.db"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer d.Close()
-	if err := d.Migrate(b.Context(), "thing", migrations(thing)); err != nil {
-		b.Fatal(err)
-	}
-	n := int64(0)
-	for b.Loop() {
-		n++
-		if err := d.Write(b.Context(), add(n)); err != nil {
+	benchmark(b, func(b *testing.B, d *db.DB) {
+		n := int64(0)
+		for b.Loop() {
+			n++
+			if err := d.Write(b.Context(), add(n)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkShortReads(b *testing.B) {
+	benchmark(b, func(b *testing.B, d *db.DB) {
+		if err := d.Write(b.Context(), add(7)); err != nil {
 			b.Fatal(err)
 		}
+		for b.Loop() {
+			err := d.Read(b.Context(), func(tx *db.Tx) error {
+				var id string
+				return tx.QueryRow(`SELECT id FROM thing WHERE n = $1`, 7).Scan(&id)
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func benchmark(b *testing.B, run func(b *testing.B, d *db.DB)) {
+	for name, open := range map[string]func(testing.TB) *db.DB{
+		"sqlite":   dbtest.New,
+		"postgres": func(t testing.TB) *db.DB { return dbtest.NewPostgres(t, time.Now) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			d := open(b)
+			migrateThing(b, d)
+			run(b, d)
+		})
 	}
+}
+
+func TestWhatFailedInATryIsUndoneAndTheRestGoesOn(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *db.DB) {
+		insert(t, d, 1)
+		called := 0
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			failed := tx.Try(func() error {
+				tx.AfterCommit(func() { called += 100 })
+				return errors.Join(add(5)(tx), add(1)(tx)) // 5 is new, 1 is there
+			})
+			if !fault.Is(failed, fault.Conflict) {
+				return fmt.Errorf("the try: %w", failed)
+			}
+			return tx.Try(func() error {
+				tx.AfterCommit(func() { called++ })
+				return add(2)(tx)
+			})
+		})
+		if got := numbers(t, d); err != nil || fmt.Sprint(got) != "[1 2]" || called != 1 {
+			t.Errorf("%v, %v, callbacks %d", got, err, called)
+		}
+	})
+}
+
+func TestATransactionKnowsWhoMakesIt(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *db.DB) {
+		for want, ctx := range map[string]context.Context{"system": t.Context(), "tanaka": db.WithActor(t.Context(), "tanaka")} {
+			if err := d.Write(ctx, func(tx *db.Tx) error {
+				if tx.Actor() != want {
+					t.Errorf("made by %q, want %q", tx.Actor(), want)
+				}
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// TestTextsSortByTheirBytes holds what pages of lists rest on.
+func TestTextsSortByTheirBytes(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		if err := d.Migrate(t.Context(), "word", migrations(`CREATE TABLE word (w TEXT NOT NULL PRIMARY KEY, b BYTEA);`)); err != nil {
+			t.Fatal(err)
+		}
+		words := []string{"", "A", "Z", "_", "a", "b", "é", "あ", "ア", "亜", "𠮷"}
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			for _, w := range slices.Backward(words) {
+				if _, err := tx.Exec(`INSERT INTO word (w, b) VALUES ($1, $2)`, w, []byte{0, 0xff, byte(len(w))}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = d.Read(t.Context(), func(tx *db.Tx) error {
+			got, err := db.List(tx, func(s db.Scanner) (w string, err error) {
+				var b []byte
+				err = s.Scan(&w, &b)
+				if err == nil && (len(b) != 3 || b[2] != byte(len(w))) {
+					err = fmt.Errorf("the bytes of %q read %v", w, b)
+				}
+				return w, err
+			}, `SELECT w, b FROM word ORDER BY w`)
+			if !slices.Equal(got, words) {
+				t.Errorf("in the order %q, want %q", got, words)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestManyPeopleAtOnce has 200 do ordinary work at the same time: each reads, writes and reads again.
+func TestManyPeopleAtOnce(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *db.DB) {
+		const people, rounds = 200, 5
+		var crowd sync.WaitGroup
+		for p := range int64(people) {
+			crowd.Go(func() {
+				for round := range int64(rounds) {
+					n := p*rounds + round
+					if err := d.Write(t.Context(), add(n)); err != nil {
+						t.Errorf("person %d: %v", p, err)
+						return
+					}
+					err := d.Read(t.Context(), func(tx *db.Tx) error {
+						var id string
+						return tx.QueryRow(`SELECT id FROM thing WHERE n = $1`, n).Scan(&id)
+					})
+					if err != nil {
+						t.Errorf("person %d does not see what they wrote: %v", p, err)
+						return
+					}
+				}
+			})
+		}
+		crowd.Wait()
+		if got := len(numbers(t, d)); got != people*rounds {
+			t.Errorf("%d rows, want %d", got, people*rounds)
+		}
+	})
 }

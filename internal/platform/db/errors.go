@@ -22,10 +22,13 @@ func translate(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return fault.New(fault.NotFound, "fault.not_found", "no such record: %w", err)
 	}
-	engine, ok := errors.AsType[*sqlite.Error](err)
-	if !ok {
-		return err
+	if engine, ok := errors.AsType[*sqlite.Error](err); ok {
+		return translateSQLite(engine, err)
 	}
+	return translatePostgres(err)
+}
+
+func translateSQLite(engine *sqlite.Error, err error) error {
 	switch engine.Code() { // extended codes: https://www.sqlite.org/rescode.html
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
 		return fault.New(fault.Conflict, "fault.conflict", "such a record exists already: %w", err)

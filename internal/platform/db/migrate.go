@@ -8,6 +8,7 @@ import (
 	"log/slog"
 
 	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
 
 	"yagura/internal/platform/fault"
 )
@@ -17,10 +18,20 @@ import (
 // rooms know nothing of each other's. It returns a fault.Unavailable where the database was written by a newer
 // program: going back would lose what the newer one keeps.
 func (d *DB) Migrate(ctx context.Context, room string, migrations fs.FS) error {
-	provider, err := goose.NewProvider(goose.DialectSQLite3, d.write, migrations,
-		goose.WithTableName(room+"_schema"),
+	options := []goose.ProviderOption{
+		goose.WithTableName(room + "_schema"),
 		goose.WithDisableGlobalRegistry(true),
-		goose.WithSlog(slog.New(slog.DiscardHandler)))
+		goose.WithSlog(slog.New(slog.DiscardHandler)),
+	}
+	if d.engine.dialect == goose.DialectPostgres {
+		// Several nodes may start at once. SQLite belongs to one process, which its data folder's lock sees to.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock))
+		if err != nil {
+			return fmt.Errorf("migrations of %s: %w", room, err)
+		}
+		options = append(options, goose.WithSessionLocker(locker))
+	}
+	provider, err := goose.NewProvider(d.engine.dialect, d.write, migrations, options...)
 	if errors.Is(err, goose.ErrNoMigrations) {
 		return nil
 	}

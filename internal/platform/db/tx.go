@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 )
 
@@ -37,6 +38,25 @@ func (tx *Tx) Now() time.Time { return tx.now }
 
 // AfterCommit has f called once the transaction is committed, in the order of the calls, and never when it is not.
 func (tx *Tx) AfterCommit(f func()) { tx.afterCommit = append(tx.afterCommit, f) }
+
+// Try runs fn so that the transaction goes on after its error, without what it did: PostgreSQL gives a transaction up at the
+// first statement that fails. AfterCommit callbacks of a failed fn are forgotten, too.
+func (tx *Tx) Try(fn func() error) error {
+	if _, err := tx.raw.ExecContext(tx.ctx, "SAVEPOINT try"); err != nil {
+		return translate(err)
+	}
+	callbacks := len(tx.afterCommit)
+	failed := translate(fn())
+	end := "RELEASE SAVEPOINT try"
+	if failed != nil {
+		tx.afterCommit = tx.afterCommit[:callbacks]
+		end = "ROLLBACK TO SAVEPOINT try"
+	}
+	if _, err := tx.raw.ExecContext(tx.ctx, end); err != nil {
+		return translate(errors.Join(failed, err))
+	}
+	return failed
+}
 
 // Exec runs a statement and returns how many rows it changed.
 func (tx *Tx) Exec(query string, args ...any) (changed int64, err error) {
