@@ -252,24 +252,24 @@ func TestAPersonHasLimitsOfTheirOwn(t *testing.T) {
 	var limits httpd.Limits
 	limits.Person[httpd.API] = httpd.Rate{Every: 10 * time.Second, Burst: 2}
 	limiter := httpd.NewLimiter(limits, func() time.Time { return clock })
-	take := func(id string) (error, string) {
+	take := func(id string) (after string, err error) {
 		w := httptest.NewRecorder()
-		err := limiter.Person(w, httptest.NewRequest("GET", "/api/v1/alerts", nil), id)
-		return err, w.Header().Get("Retry-After")
+		err = limiter.Person(w, httptest.NewRequest("GET", "/api/v1/alerts", nil), id)
+		return w.Header().Get("Retry-After"), err
 	}
 	for range 2 {
-		if err, _ := take("a"); err != nil {
+		if _, err := take("a"); err != nil {
 			t.Error(err)
 		}
 	}
-	if err, after := take("a"); !fault.Is(err, fault.Busy) || after != "10" {
+	if after, err := take("a"); !fault.Is(err, fault.Busy) || after != "10" {
 		t.Errorf("%v, Retry-After %q", err, after)
 	}
 	clock = clock.Add(9500 * time.Millisecond)
-	if err, after := take("a"); !fault.Is(err, fault.Busy) || after != "1" {
+	if after, err := take("a"); !fault.Is(err, fault.Busy) || after != "1" {
 		t.Errorf("half a second early: %v, Retry-After %q", err, after)
 	}
-	if err, _ := take("b"); err != nil {
+	if _, err := take("b"); err != nil {
 		t.Errorf("another person: %v", err)
 	}
 }

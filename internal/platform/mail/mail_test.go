@@ -44,8 +44,27 @@ type house struct {
 
 func build(t *testing.T, settings mail.SMTP) *house {
 	t.Helper()
-	h := &house{keys: seal.Generate(), clock: &clock{at: time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)}, log: slog.New(slog.DiscardHandler)}
-	h.db = dbtest.NewAt(t, h.clock.now)
+	c := newClock()
+	return buildOn(t, dbtest.NewAt(t, c.now), c, settings)
+}
+
+func newClock() *clock { return &clock{at: time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)} }
+
+// eachWithClock is dbtest.Each with a clock for each engine.
+func eachWithClock(t *testing.T, test func(*testing.T, *db.DB, *clock)) {
+	t.Helper()
+	for name, open := range map[string]func(testing.TB, func() time.Time) *db.DB{"sqlite": dbtest.NewAt, "postgres": dbtest.NewPostgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newClock()
+			test(t, open(t, c.now), c)
+		})
+	}
+}
+
+func buildOn(t *testing.T, d *db.DB, c *clock, settings mail.SMTP) *house {
+	t.Helper()
+	h := &house{db: d, keys: seal.Generate(), clock: c, log: slog.New(slog.DiscardHandler)}
 	h.Outbox = h.node(t, settings)
 	return h
 }
@@ -265,8 +284,12 @@ func TestAServerThatMisbehaves(t *testing.T) {
 
 func TestAMailIsGivenUpAfterADayAndSaysSo(t *testing.T) {
 	t.Parallel()
+	eachWithClock(t, givenUp)
+}
+
+func givenUp(t *testing.T, d *db.DB, c *clock) {
 	office := open(t, false, "")
-	h := build(t, settings(office))
+	h := buildOn(t, d, c, settings(office))
 	h.post(t, to("later@example.jp"), mail.Message{To: "later@example.jp", Subject: "Reset", Text: "link", Until: h.clock.now().Add(time.Hour)})
 	tries := 0
 	for range 26 * 12 {
