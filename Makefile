@@ -13,7 +13,7 @@ build: ## the static binary, in bin/
 	$(GO) build -trimpath -o bin/yagura ./cmd/yagura
 
 test: test-packages ## everything that can fail in minutes
-	@sh tools/postgres.sh $(GO) test -timeout 20m $(PKGS)
+	@GO=$(GO) sh tools/postgres.sh sh tools/test.sh $(PKGS)
 
 test-packages: ## what the tests talk to, from Debian's packages, when root and missing
 	@sh tools/packages.sh

@@ -16,6 +16,7 @@ import (
 	"yagura/internal/detect/match"
 	"yagura/internal/event"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
 	"yagura/sigma"
 )
@@ -47,7 +48,7 @@ func openAt(t opener, ctx context.Context, path string, opt alert.Options, now f
 
 func newStore(t testing.TB, opt alert.Options) *alert.Store {
 	t.Helper()
-	s, d := open(t, t.Context(), filepath.Join(t.TempDir(), "yagura.db"), opt)
+	s, d := open(t, t.Context(), dbtest.Place(t), opt)
 	t.Cleanup(func() { _ = d.Close() })
 	return s
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/match"
 	"yagura/internal/event"
+	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web/webtest"
 	"yagura/sigma"
@@ -45,7 +45,7 @@ type room struct {
 
 func newRoom(t testing.TB) *room {
 	t.Helper()
-	store, d := openAt(t, t.Context(), filepath.Join(t.TempDir(), "yagura.db"), alert.Options{}, time.Now)
+	store, d := openAt(t, t.Context(), dbtest.Place(t), alert.Options{}, time.Now)
 	t.Cleanup(func() { _ = d.Close() })
 	r := &room{Site: webtest.New(t), store: store}
 	r.Mount(alert.NewRoom(r.Site.Site, r.store, fakeRules{encodedID}).Module())

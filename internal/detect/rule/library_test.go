@@ -20,6 +20,7 @@ import (
 	"yagura/internal/detect/rule"
 	"yagura/internal/event"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
 	"yagura/sigma"
 )
@@ -113,7 +114,7 @@ func open(t testing.TB) *fixture {
 	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "rules", "a.yml"), whoami(idA, "whoami.exe"))
-	d, err := db.Open(t.Context(), filepath.Join(dir, "yagura.db"))
+	d, err := db.Open(t.Context(), dbtest.Place(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"yagura/internal/detect/rule"
 	"yagura/internal/event"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web/webtest"
 )
@@ -65,7 +66,7 @@ func newRoom(t testing.TB, more ...string) *room {
 	write(t, filepath.Join(dir, "rules", "hostile.yml"), hostileRule)
 	write(t, filepath.Join(dir, "rules", "broken.yml"), "title: broken "+webtest.Probe+"\ndetection: [")
 	write(t, filepath.Join(dir, "rules", "unknown.yml"), "title: unknown\nlogsource: {product: abacus}\ndetection: {s: {a: 1}, condition: s}\n")
-	d, err := db.Open(t.Context(), filepath.Join(dir, "yagura.db"))
+	d, err := db.Open(t.Context(), dbtest.Place(t))
 	if err != nil {
 		t.Fatal(err)
 	}

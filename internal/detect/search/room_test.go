@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"yagura/internal/detect/search"
 	"yagura/internal/event"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/logstore"
 	"yagura/internal/platform/web/webtest"
 )
@@ -63,7 +63,7 @@ func openRealStore(t testing.TB) *logstore.Store {
 
 func newRoomOn(t testing.TB, store *logstore.Store, tail search.Tail) *room {
 	t.Helper()
-	d, err := db.Open(t.Context(), filepath.Join(t.TempDir(), "test.db"))
+	d, err := db.Open(t.Context(), dbtest.Place(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,12 +14,13 @@ import (
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/detect/source"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
 )
 
 func openDB(t *testing.T) (*db.DB, string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "records.db")
+	path := dbtest.Place(t)
 	d, err := db.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func each(t *testing.T, test func(t *testing.T, d *db.DB)) {
 
 func open(t *testing.T) *db.DB {
 	t.Helper()
-	d := dbtest.New(t)
+	d := dbtest.NewSQLite(t, time.Now)
 	migrateThing(t, d)
 	return d
 }
@@ -413,7 +413,7 @@ func BenchmarkShortReads(b *testing.B) {
 
 func benchmark(b *testing.B, run func(b *testing.B, d *db.DB)) {
 	for name, open := range map[string]func(testing.TB) *db.DB{
-		"sqlite":   dbtest.New,
+		"sqlite":   func(t testing.TB) *db.DB { return dbtest.NewSQLite(t, time.Now) },
 		"postgres": func(t testing.TB) *db.DB { return dbtest.NewPostgres(t, time.Now) },
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -16,13 +16,28 @@ import (
 	"yagura/internal/platform/db"
 )
 
-// New opens a fresh SQLite database.
+// New opens a fresh database of the engine that the run is for.
 func New(t testing.TB) *db.DB { return NewAt(t, time.Now) }
 
 // NewAt is New with another clock.
 func NewAt(t testing.TB, now func() time.Time) *db.DB {
 	t.Helper()
-	d, err := db.OpenAt(t.Context(), filepath.Join(t.TempDir(), "yagura.db"), now)
+	return open(t, Place(t), now)
+}
+
+// Place returns where a fresh database can be opened (db.Open): a file, or, where YAGURA_TEST_ENGINE is "postgres", a database of
+// the server that YAGURA_POSTGRES names. So the tests of every store run once for each engine.
+func Place(t testing.TB) string {
+	t.Helper()
+	if os.Getenv("YAGURA_TEST_ENGINE") == "postgres" {
+		return PostgresURL(t)
+	}
+	return filepath.Join(t.TempDir(), "yagura.db")
+}
+
+func open(t testing.TB, place string, now func() time.Time) *db.DB {
+	t.Helper()
+	d, err := db.OpenAt(t.Context(), place, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,6 +47,18 @@ func NewAt(t testing.TB, now func() time.Time) *db.DB {
 		}
 	})
 	return d
+}
+
+// NewSQLite opens a fresh SQLite database.
+func NewSQLite(t testing.TB, now func() time.Time) *db.DB {
+	t.Helper()
+	return open(t, filepath.Join(t.TempDir(), "yagura.db"), now)
+}
+
+// NewPostgres opens a fresh PostgreSQL database, or skips the test where there is no server.
+func NewPostgres(t testing.TB, now func() time.Time) *db.DB {
+	t.Helper()
+	return open(t, PostgresURL(t), now)
 }
 
 // Each runs a test on a fresh database of each engine: SQLite, and PostgreSQL where YAGURA_POSTGRES is the URL of a server whose
@@ -46,27 +73,12 @@ func EachAt(t *testing.T, now func() time.Time, test func(t *testing.T, d *db.DB
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, NewAt(t, now))
+		test(t, NewSQLite(t, now))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		test(t, NewPostgres(t, now))
 	})
-}
-
-// NewPostgres opens a fresh PostgreSQL database, or skips the test where there is no server.
-func NewPostgres(t testing.TB, now func() time.Time) *db.DB {
-	t.Helper()
-	d, err := db.OpenAt(t.Context(), PostgresURL(t), now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return d
 }
 
 // PostgresURL makes a fresh PostgreSQL database, which is dropped after the test, and returns its URL.
