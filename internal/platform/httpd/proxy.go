@@ -102,11 +102,13 @@ func (p Proxies) resolve(r *http.Request) (client netip.Addr, secure bool) {
 }
 
 // hops returns the steps that the proxies wrote down, the nearest last.
-func (p Proxies) hops(r *http.Request) []hop {
+func (p Proxies) hops(r *http.Request) (hops []hop) {
 	if p.header == Forwarded {
-		return parseForwarded(strings.Join(r.Header.Values(Forwarded), ","))
+		for _, line := range r.Header.Values(Forwarded) { // each by itself: a quote that a client left open ends with its line
+			hops = append(hops, parseForwarded(line)...)
+		}
+		return hops
 	}
-	var hops []hop
 	for _, text := range split(r.Header.Values(XForwardedFor)) {
 		hops = append(hops, hop{from: parseNode(text)})
 	}

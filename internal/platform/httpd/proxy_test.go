@@ -84,6 +84,7 @@ func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
 		{"RFC 7239, twice", rfc, "10.0.0.1:1", "Forwarded: for=198.51.100.1;for=127.0.0.1", "10.0.0.1", false},
 		{"RFC 7239, a comma in quotes", rfc, "10.0.0.1:1", `Forwarded: for="127.0.0.1, for=127.0.0.1", for=198.51.100.1`, "198.51.100.1", false},
 		{"RFC 7239, an open quote", rfc, "10.0.0.1:1", `Forwarded: for="127.0.0.1, for=198.51.100.1`, "10.0.0.1", false},
+		{"RFC 7239, a quote open in a line before", rfc, "10.0.0.1:1", "Forwarded: for=\"127.0.0.1\nForwarded: for=198.51.100.1", "198.51.100.1", false},
 		{"RFC 7239, the other header", rfc, "10.0.0.1:1", "X-Forwarded-For: 127.0.0.1\nX-Forwarded-Proto: https", "10.0.0.1", false},
 		{"a socket without address", xff, "@", "X-Forwarded-For: 198.51.100.1", "invalid IP", false},
 	} {

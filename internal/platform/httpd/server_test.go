@@ -249,6 +249,41 @@ func TestPortsAndFilesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
+func TestAnAnswerUnderWayIsFinishedAtTheEnd(t *testing.T) {
+	t.Parallel()
+	s := listen(t, httpd.Options{Listen: "127.0.0.1:0"})
+	asked, release := make(chan struct{}), make(chan struct{})
+	stop := serve(t, s, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-release
+		fmt.Fprint(w, "whole")
+	}))
+	answered := make(chan string, 1)
+	go func() {
+		answer, err := http.Get(s.URL())
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		answered <- fmt.Sprint(string(body), err)
+	}()
+	<-asked
+	go stop()
+	for { // until the port is closed: from then on the server is ending
+		connection, err := net.Dial("tcp", httpd.Address(s).String())
+		if err != nil {
+			break
+		}
+		_ = connection.Close()
+	}
+	close(release)
+	if got := <-answered; got != "whole<nil>" {
+		t.Errorf("answered %q", got)
+	}
+}
+
 func TestAHeaderWithoutAnEndIsNotCollected(t *testing.T) {
 	t.Parallel()
 	s := listen(t, httpd.Options{Listen: "127.0.0.1:0"})

@@ -56,9 +56,6 @@ func (p *paced) FlushError() error {
 	return err
 }
 
-// Flush is for handlers that ask for an http.Flusher.
-func (p *paced) Flush() { _ = p.FlushError() }
-
 // Unwrap lets http.ResponseController reach the rest.
 func (p *paced) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
