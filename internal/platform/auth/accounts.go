@@ -57,6 +57,7 @@ type RoleSet interface {
 
 // Ledger is what a change of a record is appended to, in the transaction that made it. *ledger.Log is one.
 type Ledger interface {
+	Track(ctx context.Context, tables ...ledger.Table) error
 	Append(tx *db.Tx, entries ...ledger.Entry) error
 }
 
@@ -154,7 +155,7 @@ type Accounts struct {
 	resets   chan resetRequest
 }
 
-// OpenAccounts opens the accounts and applies their migrations.
+// OpenAccounts opens the accounts, applies their migrations and has the ledger track their tables.
 func OpenAccounts(ctx context.Context, d *db.DB, c Config) (*Accounts, error) {
 	if c.AutoSignIn && !IsLoopback(c.Listen) {
 		return nil, fault.New(fault.Invalid, "", "signing everybody in is for this machine alone: %q is not a loopback address", c.Listen)
@@ -164,6 +165,9 @@ func OpenAccounts(ctx context.Context, d *db.DB, c Config) (*Accounts, error) {
 	}
 	c.fill()
 	if err := d.Migrate(ctx, "auth", Migrations()); err != nil {
+		return nil, err
+	}
+	if err := c.Ledger.Track(ctx, Tables()...); err != nil {
 		return nil, err
 	}
 	a := &Accounts{Config: c, db: d, token: "local-" + rand.Text(), cost: *c.guess, resets: make(chan resetRequest, resetQueue)}
