@@ -24,9 +24,11 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -37,6 +39,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/fault"
 )
 
 // Table is a table whose rows are records: each change of a row has a leaf.
@@ -102,11 +105,28 @@ func Open(ctx context.Context, d *db.DB, opt Options) (*Log, error) {
 	if err := d.Migrate(ctx, "ledger", sub); err != nil {
 		return nil, err
 	}
+	if err := keyBelongs(ctx, d, opt.KeyFile); err != nil {
+		return nil, err
+	}
 	signer, public, err := openKey(opt.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("opening the ledger: %w", err)
 	}
 	return &Log{db: d, signer: signer, public: public, tables: make(map[string]tracked)}, nil
+}
+
+// keyBelongs refuses to make another key for a ledger that has leaves: with one, all that was signed would look forged.
+func keyBelongs(ctx context.Context, d *db.DB, path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil // reading it says what is wrong
+	}
+	return d.Read(ctx, func(tx *db.Tx) error {
+		var leaves int
+		if err := tx.QueryRow(`SELECT COUNT(*) FROM ledger_head`).Scan(&leaves); err != nil || leaves == 0 {
+			return err
+		}
+		return fault.New(fault.Unavailable, "fault.ledger.key_lost", "the ledger has leaves, and its signing key %s is not there", path)
+	})
 }
 
 // PublicKey returns the key that checks this ledger's signatures, as golang.org/x/mod/sumdb/note writes it.
@@ -150,9 +170,27 @@ func (l *Log) Track(ctx context.Context, tables ...Table) error {
 	return nil
 }
 
-func (l *Log) track(ctx context.Context, t Table) error {
+// Declare says which tables are tracked and writes nothing: for who only verifies. A table that neither the database nor the
+// ledger has is left out; one that is gone and has leaves is an error.
+func (l *Log) Declare(ctx context.Context, tables ...Table) error {
+	for _, t := range tables {
+		if _, err := l.declare(ctx, t); err != nil {
+			var leaves int
+			asked := l.db.Read(ctx, func(tx *db.Tx) error {
+				return tx.QueryRow(`SELECT COUNT(*) FROM ledger_leaf WHERE tbl = $1`, t.Name).Scan(&leaves)
+			})
+			if asked != nil || leaves > 0 {
+				return fmt.Errorf("the table %s of the ledger: %w", t.Name, errors.Join(err, asked))
+			}
+		}
+	}
+	return nil
+}
+
+// declare reads what the leaves of a table cover from now on.
+func (l *Log) declare(ctx context.Context, t Table) (tracked, error) {
 	if !identifier.MatchString(t.Name) || !identifier.MatchString(t.Key) {
-		return fmt.Errorf("%q or its key %q is no name", t.Name, t.Key)
+		return tracked{}, fmt.Errorf("%q or its key %q is no name", t.Name, t.Key)
 	}
 	var columns []string
 	err := l.db.Read(ctx, func(tx *db.Tx) (err error) {
@@ -160,19 +198,27 @@ func (l *Log) track(ctx context.Context, t Table) error {
 		return err
 	})
 	if err != nil {
+		return tracked{}, err
+	}
+	known := tracked{Table: t, columns: columns, shape: shapeOf(columns)}
+	l.mu.Lock()
+	l.tables[t.Name] = known
+	l.mu.Unlock()
+	return known, nil
+}
+
+func (l *Log) track(ctx context.Context, t Table) error {
+	known, err := l.declare(ctx, t)
+	if err != nil {
 		return err
 	}
-	shape := shapeOf(columns)
 	err = l.db.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`INSERT INTO ledger_shape (id, columns) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, shape, strings.Join(columns, " "))
+		_, err := tx.Exec(`INSERT INTO ledger_shape (id, columns) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, known.shape, strings.Join(known.columns, " "))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	l.tables[t.Name] = tracked{Table: t, columns: columns, shape: shape}
-	l.mu.Unlock()
 	for after := ""; ; {
 		next, err := l.adopt(ctx, t.Name, after)
 		if err != nil || next == "" {
