@@ -6,6 +6,7 @@ import (
 
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/ledger"
 )
 
 // MaxDecided is the most alerts that DecideMany takes at once.
@@ -20,7 +21,7 @@ func (s *Store) Decide(ctx context.Context, id, actor string, d Decision) (*Aler
 	}
 	var a *Alert
 	err := s.db.Write(ctx, func(tx *db.Tx) (err error) {
-		a, _, err = decide(tx, id, actor, d)
+		a, _, err = s.decide(tx, id, actor, d)
 		return err
 	})
 	if err != nil {
@@ -43,7 +44,7 @@ func (s *Store) DecideMany(ctx context.Context, ids []string, actor string, d De
 	d.Version = 0
 	err = s.db.Write(ctx, func(tx *db.Tx) error {
 		for _, id := range slices.Compact(ids) {
-			_, was, err := decide(tx, id, actor, d)
+			_, was, err := s.decide(tx, id, actor, d)
 			if err != nil {
 				return err
 			}
@@ -60,7 +61,7 @@ func (s *Store) DecideMany(ctx context.Context, ids []string, actor string, d De
 }
 
 // decide returns the alert as it is now, and as it was, nil where nothing changed.
-func decide(tx *db.Tx, id, actor string, d Decision) (now, was *Alert, err error) {
+func (s *Store) decide(tx *db.Tx, id, actor string, d Decision) (now, was *Alert, err error) {
 	a, err := scanAlert(tx.QueryRow(`SELECT `+columns+` FROM alert_alert WHERE id = $1`, id))
 	if err != nil {
 		return nil, nil, err
@@ -79,7 +80,14 @@ func decide(tx *db.Tx, id, actor string, d Decision) (now, was *Alert, err error
 	if err != nil {
 		return nil, nil, err
 	}
+	entry := db.NewID()
 	_, err = tx.Exec(`INSERT INTO alert_history (id, alert_id, at, actor, from_state, to_state, verdict, note) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-		db.NewID(), id, db.Micros(tx.Now()), actor, old.State, d.State, d.Verdict, d.Note)
+		entry, id, db.Micros(tx.Now()), actor, old.State, d.State, d.Verdict, d.Note)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = s.opt.Ledger.Append(tx,
+		ledger.Entry{Table: "alert_alert", Key: id, Action: string(d.State)},
+		ledger.Entry{Table: "alert_history", Key: entry, Action: "create"})
 	return a, &old, err
 }

@@ -105,7 +105,10 @@ func (s *Store) record(tx *db.Tx, matches []match.Match) error {
 			return err
 		}
 	}
-	return r.countHours(hours)
+	if err := r.countHours(hours); err != nil {
+		return err
+	}
+	return s.opt.Ledger.Append(tx, r.opened...)
 }
 
 type ruleHour struct {

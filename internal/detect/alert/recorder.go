@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/ledger"
 )
 
 // maxTitle bounds a rule's title, in bytes.
@@ -21,6 +22,7 @@ type recorder struct {
 	open    map[string]int        // open alerts by rule, counted when a rule first needs a new one
 	rest    map[string][]sighting // of entities beyond most, by rule
 	crowded []string              // the rules in rest, in order
+	opened  []ledger.Entry        // the alerts that are new
 
 	find, insert, update, sample, bucket, hour *db.Stmt
 }
@@ -178,6 +180,7 @@ func (r *recorder) write(key groupKey, p *pending) error {
 		if err != nil {
 			return err
 		}
+		r.opened = append(r.opened, ledger.Entry{Table: "alert_alert", Key: p.id, Action: "create"})
 	} else if _, err := r.update.Exec(p.id, p.first, p.last, p.count, taken, now, p.actors.host, p.actors.user, p.actors.ip); err != nil {
 		return err
 	}

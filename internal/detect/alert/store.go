@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/ledger"
 	"yagura/sigma"
 )
 
@@ -27,6 +28,16 @@ func Migrations() fs.FS {
 type Options struct {
 	Window      time.Duration // 24 h
 	MaxEntities int           // 1,000 open alerts of one rule
+	Ledger      *ledger.Log
+}
+
+// Tables are the room's records, for the ledger: an alert as it was opened and what people decided. What the recorder counts is no
+// decision of anybody.
+func Tables() []ledger.Table {
+	return []ledger.Table{
+		{Name: "alert_alert", Key: "id", Omit: []string{"first_seen", "last_seen", "count", "samples", "updated_at", "host_name", "user_name", "source_ip"}},
+		{Name: "alert_history", Key: "id"},
+	}
 }
 
 // Store keeps alerts. It is safe for concurrent use.

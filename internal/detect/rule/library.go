@@ -11,6 +11,7 @@ import (
 
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/ledger"
 	"yagura/sigma"
 )
 
@@ -18,6 +19,7 @@ import (
 type Options struct {
 	LoadOptions        // Disabled is left aside where there is a DB
 	DB          *db.DB // keeps which rules are disabled; nil keeps it nowhere
+	Ledger      *ledger.Log
 	Log         *slog.Logger
 }
 
@@ -105,7 +107,7 @@ func (l *Library) SetEnabled(ctx context.Context, keys []string, actor string, e
 		}
 		normal = append(normal, r.Key)
 	}
-	if err := setEnabled(ctx, l.opt.DB, normal, actor, enabled); err != nil {
+	if err := setEnabled(ctx, l.opt.DB, l.opt.Ledger, normal, actor, enabled); err != nil {
 		return err
 	}
 	return l.reload(ctx)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/ledger"
 )
 
 //go:embed migrations/*.sql
@@ -34,11 +35,14 @@ func DisabledIn(ctx context.Context, d *db.DB) (func(key string) bool, error) {
 	return func(key string) bool { return disabled[key] }, err
 }
 
+// Tables are the room's records, for the ledger.
+func Tables() []ledger.Table { return []ledger.Table{{Name: "rule_state", Key: "rule_id"}} }
+
 // setEnabled writes the decision for each key.
-func setEnabled(ctx context.Context, d *db.DB, keys []string, actor string, enabled bool) error {
-	value := 0
+func setEnabled(ctx context.Context, d *db.DB, log *ledger.Log, keys []string, actor string, enabled bool) error {
+	value, action := 0, "disable"
 	if enabled {
-		value = 1
+		value, action = 1, "enable"
 	}
 	return d.Write(ctx, func(tx *db.Tx) error {
 		stmt, err := tx.Prepare(`INSERT INTO rule_state (rule_id, enabled, changed_at, changed_by) VALUES ($1, $2, $3, $4)
@@ -46,11 +50,13 @@ func setEnabled(ctx context.Context, d *db.DB, keys []string, actor string, enab
 		if err != nil {
 			return err
 		}
+		var entries []ledger.Entry
 		for _, key := range keys {
 			if _, err := stmt.Exec(key, value, db.Micros(tx.Now()), actor); err != nil {
 				return err
 			}
+			entries = append(entries, ledger.Entry{Table: "rule_state", Key: key, Action: action})
 		}
-		return nil
+		return log.Append(tx, entries...)
 	})
 }

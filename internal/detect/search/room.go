@@ -6,6 +6,7 @@ import (
 
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/web"
 )
 
@@ -41,6 +42,7 @@ type RoomOptions struct {
 	Service *Service
 	Site    *web.Site
 	DB      *db.DB
+	Ledger  *ledger.Log
 	Tail    Tail // nil: there is no live tail
 }
 
@@ -58,7 +60,7 @@ const maxTails = 32
 
 // NewRoom makes the pages, which Module hands to the site.
 func NewRoom(opt RoomOptions) *Room {
-	return &Room{service: opt.Service, site: opt.Site, saved: saved{opt.DB}, tail: opt.Tail, tails: make(chan struct{}, maxTails)}
+	return &Room{service: opt.Service, site: opt.Site, saved: saved{opt.DB, opt.Ledger}, tail: opt.Tail, tails: make(chan struct{}, maxTails)}
 }
 
 // Module is what the site mounts.

@@ -11,6 +11,7 @@ import (
 
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/ledger"
 )
 
 // Saved is a search under a name. Everyone who may search sees it.
@@ -38,7 +39,13 @@ const (
 )
 
 // saved keeps searches in the database.
-type saved struct{ db *db.DB }
+type saved struct {
+	db     *db.DB
+	ledger *ledger.Log
+}
+
+// Tables are the room's records, for the ledger.
+func Tables() []ledger.Table { return []ledger.Table{{Name: "search_saved", Key: "id"}} }
 
 func (s saved) list(ctx context.Context) (list []Saved, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
@@ -73,10 +80,14 @@ func (s saved) save(ctx context.Context, one Saved) error {
 		if count >= maxSaved {
 			return fault.New(fault.Conflict, "fault.search.saved.many", "there are %d saved searches already", count)
 		}
-		_, err := tx.Exec(`INSERT INTO search_saved (id, name, query, span, created_by, created) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (name) DO UPDATE SET query = excluded.query, span = excluded.span, created_by = excluded.created_by, created = excluded.created`,
-			db.NewID(), one.Name, one.Query, one.Span, one.CreatedBy, db.Micros(tx.Now()))
-		return err
+		var id string
+		err := tx.QueryRow(`INSERT INTO search_saved (id, name, query, span, created_by, created) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (name) DO UPDATE SET query = excluded.query, span = excluded.span, created_by = excluded.created_by, created = excluded.created RETURNING id`,
+			db.NewID(), one.Name, one.Query, one.Span, one.CreatedBy, db.Micros(tx.Now())).Scan(&id)
+		if err != nil {
+			return err
+		}
+		return s.ledger.Append(tx, ledger.Entry{Table: "search_saved", Key: id, Action: "save"})
 	})
 	if err != nil {
 		return fmt.Errorf("saving a search: %w", err)
@@ -91,7 +102,10 @@ func (s saved) remove(ctx context.Context, id string) error {
 		if err == nil && gone == 0 {
 			err = fault.New(fault.NotFound, "fault.search.saved.none", "no saved search has the id %s", id)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return s.ledger.Append(tx, ledger.Entry{Table: "search_saved", Key: id, Action: "delete"})
 	})
 	if err != nil {
 		return fmt.Errorf("deleting a saved search: %w", err)

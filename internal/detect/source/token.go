@@ -17,6 +17,7 @@ import (
 
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/ledger"
 )
 
 const (
@@ -46,7 +47,8 @@ func (t Token) Valid() bool { return t.Revoked.IsZero() }
 // database has only its SHA-256. Checking is done in memory. Safe for concurrent use, and beside other
 // processes on the same database.
 type Tokens struct {
-	db *db.DB
+	db     *db.DB
+	ledger *ledger.Log
 
 	mu     sync.Mutex // for loading
 	known  atomic.Pointer[map[[sha256.Size]byte]*holder]
@@ -62,12 +64,17 @@ type holder struct {
 }
 
 // OpenTokens reads the tokens of a database.
-func OpenTokens(ctx context.Context, d *db.DB) (*Tokens, error) {
+func OpenTokens(ctx context.Context, d *db.DB, log *ledger.Log) (*Tokens, error) {
 	if err := migrate(ctx, d); err != nil {
 		return nil, err
 	}
-	t := &Tokens{db: d}
+	t := &Tokens{db: d, ledger: log}
 	return t, t.load(ctx)
+}
+
+// Tables are the room's records, for the ledger.
+func Tables() []ledger.Table {
+	return []ledger.Table{{Name: "source_token", Key: "id", Omit: []string{"last_used"}}}
 }
 
 // sourceName is what a source may be called: it stands in URLs, in queries and in other programs' configuration.
@@ -93,7 +100,10 @@ func (t *Tokens) Create(ctx context.Context, name, by string) (secret string, to
 		token.Created = tx.Now()
 		_, err := tx.Exec(`INSERT INTO source_token (id, name, hash, hint, created_by, created, last_used, revoked) VALUES ($1, $2, $3, $4, $5, $6, 0, 0)`,
 			token.ID, token.Name, hex.EncodeToString(hash[:]), token.Hint, token.CreatedBy, db.Micros(token.Created))
-		return err
+		if err != nil {
+			return err
+		}
+		return t.ledger.Append(tx, ledger.Entry{Table: "source_token", Key: token.ID, Action: "create"})
 	})
 	if err != nil {
 		return "", Token{}, fmt.Errorf("making a token: %w", err)
@@ -143,7 +153,10 @@ func (t *Tokens) Revoke(ctx context.Context, id string) error {
 		if err == nil && changed == 0 {
 			err = fault.New(fault.NotFound, "fault.source.token_not_found", "no valid token has the id %s", id)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return t.ledger.Append(tx, ledger.Entry{Table: "source_token", Key: id, Action: "revoke"})
 	})
 	if err != nil {
 		return fmt.Errorf("revoking a token: %w", err)

@@ -31,7 +31,7 @@ func openDB(t *testing.T) (*db.DB, string) {
 
 func openTokens(t *testing.T, d *db.DB) *source.Tokens {
 	t.Helper()
-	tokens, err := source.OpenTokens(t.Context(), d)
+	tokens, err := source.OpenTokens(t.Context(), d, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

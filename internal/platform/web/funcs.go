@@ -12,7 +12,7 @@ import (
 
 // funcs are what templates can call, bound to a reader's language and zone. README.md describes them for page writers.
 func (p *pages) funcs(printer *i18n.Printer) template.FuncMap {
-	c := components{printer: printer, now: p.site.opt.Now, icon: icons}
+	c := components{printer: printer, now: p.site.opt.Now, icon: icons, name: p.site.opt.Name}
 	return template.FuncMap{
 		"t":         c.text,
 		"languages": i18n.Languages,
@@ -24,6 +24,7 @@ func (p *pages) funcs(printer *i18n.Printer) template.FuncMap {
 		"ago":       c.ago,
 		"at":        c.at,
 		"day":       c.day,
+		"person":    c.person,
 		"severity":  c.severity,
 		"mark":      c.mark,
 		"pill":      c.pill,
@@ -48,6 +49,23 @@ type components struct {
 	printer *i18n.Printer
 	now     func() time.Time
 	icon    map[string]string
+	name    func(id string) string
+}
+
+// person is what somebody is called whose id a record keeps: "local" is whoever sits at the server, "system" the program itself.
+func (c components) person(id string) string {
+	switch id {
+	case "":
+		return "–"
+	case "local", "system":
+		return c.printer.T("person." + id)
+	}
+	if c.name != nil {
+		if name := c.name(id); name != "" {
+			return name
+		}
+	}
+	return id
 }
 
 // text is {{t}}: a message, escaped by the template like any text, unless an argument is markup: then the message is

@@ -88,6 +88,8 @@ type Options struct {
 	Now     func() time.Time
 	// StepUp is how long after a proof of who they are somebody may use Fresh routes; 0 is ten minutes.
 	StepUp time.Duration
+	// Name tells what the person of an id is called, "" for nobody it knows, for {{person}}; nil shows the id.
+	Name func(id string) string
 	// Rendered is told of each page that was shown, for tests that ask whether all were.
 	Rendered func(page string)
 }
