@@ -25,6 +25,28 @@ const (
 	budgetFull   = budgetBurst * budgetRefill
 )
 
+// left is what a budget holds at a time, in thousandths of a guess, and how long it lasts until there is a whole one.
+func left(millis, at int64, now time.Time) (int64, time.Duration) {
+	passed := max(0, now.Sub(db.Time(at)))
+	millis = min(budgetBurst*1000, millis+int64(passed*1000/budgetRefill))
+	if millis < 1000 {
+		return millis, time.Duration(1000-millis) * budgetRefill / 1000
+	}
+	return millis, 0
+}
+
+// peek says how long it lasts until a budget has a guess. It writes nothing: a flood of guesses that are refused costs the
+// database no more than reading.
+func peek(tx *db.Tx, id string) (wait time.Duration, err error) {
+	var millis, at int64
+	err = tx.QueryRow(`SELECT millis, at FROM auth_budget WHERE id = $1`, id).Scan(&millis, &at)
+	if fault.Is(err, fault.NotFound) {
+		return 0, nil
+	}
+	_, wait = left(millis, at, tx.Now())
+	return wait, err
+}
+
 // spend takes one guess from a budget, or says how long it lasts until there is one.
 func (a *Accounts) spend(tx *db.Tx, id string) (wait time.Duration, err error) {
 	now, millis, at := tx.Now(), int64(budgetBurst*1000), int64(0)
@@ -36,10 +58,8 @@ func (a *Accounts) spend(tx *db.Tx, id string) (wait time.Duration, err error) {
 	if err := tx.QueryRow(`SELECT millis, at FROM auth_budget WHERE id = $1`, id).Scan(&millis, &at); err != nil {
 		return 0, err
 	}
-	passed := max(0, now.Sub(db.Time(at)))
-	millis = min(budgetBurst*1000, millis+int64(passed*1000/budgetRefill))
-	if millis < 1000 {
-		return time.Duration(1000-millis) * budgetRefill / 1000, nil
+	if millis, wait = left(millis, at, now); wait > 0 {
+		return wait, nil
 	}
 	_, err = tx.Exec(`UPDATE auth_budget SET millis = $1, at = $2 WHERE id = $3`, millis-1000, db.Micros(now), id)
 	return 0, err

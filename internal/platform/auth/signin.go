@@ -83,7 +83,7 @@ func (a *Accounts) SignIn(w http.ResponseWriter, r *http.Request, name, password
 func (a *Accounts) guessing(w http.ResponseWriter, r *http.Request, name func(tx *db.Tx) (string, error)) (budget string, err error) {
 	var rest time.Duration
 	var now time.Time
-	err = a.db.Write(r.Context(), func(tx *db.Tx) (err error) {
+	err = a.db.Read(r.Context(), func(tx *db.Tx) (err error) {
 		now = tx.Now()
 		if rest = a.sources.take(sourceOf(a.Address(r)), now); rest > 0 {
 			return nil
@@ -91,9 +91,15 @@ func (a *Accounts) guessing(w http.ResponseWriter, r *http.Request, name func(tx
 		if budget, err = name(tx); err != nil {
 			return err
 		}
-		rest, err = a.spend(tx, budget)
+		rest, err = peek(tx, budget)
 		return err
 	})
+	if err == nil && rest == 0 {
+		err = a.db.Write(r.Context(), func(tx *db.Tx) (err error) {
+			rest, err = a.spend(tx, budget)
+			return err
+		})
+	}
 	if err == nil && rest > 0 {
 		a.failed(r, now, Event{Action: "signin", Reason: "wait"})
 		return "", wait(w, rest)
