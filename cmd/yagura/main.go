@@ -28,6 +28,7 @@ type commands struct {
 	Search  searchCmd  `cmd:"" help:"Search the stored events with LogsQL."`
 	Rules   rulesCmd   `cmd:"" help:"Look after Sigma rules."`
 	Tokens  tokensCmd  `cmd:"" help:"Make, list and revoke the tokens that log shippers use."`
+	Ledger  ledgerCmd  `cmd:"" help:"Check and prove that the history of records was not rewritten."`
 	Config  configCmd  `cmd:"" help:"Show the effective configuration, with where each value came from."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }
