@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/config"
+	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
 )
 
@@ -50,7 +53,8 @@ func withEngine(ctx context.Context, c *config.Config, io *streams, fn func(*app
 	if err != nil {
 		return err
 	}
-	engine, err := app.Open(ctx, c, log)
+	ctx = db.WithActor(ctx, "local")
+	engine, err := app.Open(ctx, c, app.RecordsOptions{Log: log})
 	if err != nil {
 		return err
 	}
@@ -68,6 +72,22 @@ func withEngine(ctx context.Context, c *config.Config, io *streams, fn func(*app
 	}
 	engine.Start()
 	return fn(engine)
+}
+
+// withRecords opens the records of a data folder, beside a running server or without one, in the name of whoever sits here.
+func withRecords(ctx context.Context, c *config.Config, fn func(context.Context, *app.Records) error) (err error) {
+	if c.Database.URL == "" {
+		if _, err := os.Stat(c.Data); err != nil {
+			return fault.New(fault.NotFound, "fault.data_folder", "the data folder: %w", err)
+		}
+	}
+	ctx = db.WithActor(ctx, "local")
+	x, err := app.OpenRecords(ctx, c, app.RecordsOptions{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, x.Close()) }()
+	return fn(ctx, x)
 }
 
 // patience is how long the store may refuse what waits in the spool before a command stops waiting for it.

@@ -47,11 +47,14 @@ func loadRules(ctx context.Context, g *Globals, paths []string) (*rule.Set, erro
 		return nil, err
 	}
 	// Which rules are turned off stands in the database, if there is one yet.
-	path := filepath.Join(conf.Data, "yagura.db")
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return rule.Load(opt)
+	place := conf.Database.URL.Reveal()
+	if place == "" {
+		place = app.DatabasePath(conf)
+		if _, err := os.Stat(place); errors.Is(err, fs.ErrNotExist) {
+			return rule.Load(opt)
+		}
 	}
-	d, err := db.Open(ctx, path)
+	d, err := db.Open(ctx, place)
 	if err != nil {
 		return nil, err
 	}

@@ -41,10 +41,10 @@ func (c *serveCmd) Run(ctx context.Context, g *Globals, io *streams) error {
 // greet says where the server is, and once what the first start made.
 func greet(w io.Writer, c *config.Config, welcome app.Welcome) {
 	fmt.Fprintf(w, "Yagura serves at %s (data in %s)\n", welcome.URL, c.Data)
-	if welcome.Password != "" {
-		fmt.Fprintf(w, "\nThis is the first start. Shown once, so keep them:\n  sign in as       admin\n  with password    %s\n", welcome.Password)
+	if welcome.Setup != "" {
+		fmt.Fprintf(w, "\nThere is no administrator yet. Open this link, which works once, within a day:\n  %s\n", welcome.Setup)
 		if welcome.Token != "" {
-			fmt.Fprintf(w, "  shippers' token  %s   (source \"default\"; make one for each sender on the Sources page)\n", welcome.Token)
+			fmt.Fprintf(w, "\nFor log shippers, shown once (source \"default\"; make one for each sender on the Sources page):\n  %s\n", welcome.Token)
 		}
 		fmt.Fprintln(w)
 	}

@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"os/user"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 
+	"yagura/internal/app"
 	"yagura/internal/detect/source"
-	"yagura/internal/platform/db"
 )
 
 type tokensCmd struct {
@@ -29,31 +27,24 @@ type tokensRevokeCmd struct {
 }
 
 // withTokens opens the tokens of the data folder, beside a running server or without one.
-func withTokens(ctx context.Context, g *Globals, fn func(*source.Tokens) error) error {
+func withTokens(ctx context.Context, g *Globals, fn func(context.Context, *source.Tokens) error) error {
 	conf, _, err := g.load(nil)
 	if err != nil {
 		return err
 	}
-	d, err := db.Open(ctx, filepath.Join(conf.Data, "yagura.db"))
-	if err != nil {
-		return err
-	}
-	defer d.Close() // every write is committed already
-	tokens, err := source.OpenTokens(ctx, d)
-	if err != nil {
-		return err
-	}
-	return fn(tokens)
+	return withRecords(ctx, conf, func(ctx context.Context, x *app.Records) error {
+		tokens, err := source.OpenTokens(ctx, x.DB, x.Ledger)
+		if err != nil {
+			return err
+		}
+		return fn(ctx, tokens)
+	})
 }
 
 // Run makes a token.
 func (c *tokensAddCmd) Run(ctx context.Context, g *Globals, io *streams) error {
-	return withTokens(ctx, g, func(t *source.Tokens) error {
-		by := "command line"
-		if u, err := user.Current(); err == nil {
-			by = u.Username
-		}
-		secret, _, err := t.Create(ctx, c.Name, by)
+	return withTokens(ctx, g, func(ctx context.Context, t *source.Tokens) error {
+		secret, _, err := t.Create(ctx, c.Name, "local")
 		if err != nil {
 			return err
 		}
@@ -64,7 +55,7 @@ func (c *tokensAddCmd) Run(ctx context.Context, g *Globals, io *streams) error {
 
 // Run lists the tokens.
 func (c *tokensListCmd) Run(ctx context.Context, g *Globals, io *streams) error {
-	return withTokens(ctx, g, func(t *source.Tokens) error {
+	return withTokens(ctx, g, func(ctx context.Context, t *source.Tokens) error {
 		list, err := t.List(ctx)
 		if err != nil {
 			return err
@@ -80,7 +71,7 @@ func (c *tokensListCmd) Run(ctx context.Context, g *Globals, io *streams) error 
 
 // Run revokes a token.
 func (c *tokensRevokeCmd) Run(ctx context.Context, g *Globals) error {
-	return withTokens(ctx, g, func(t *source.Tokens) error { return t.Revoke(ctx, c.ID) })
+	return withTokens(ctx, g, func(ctx context.Context, t *source.Tokens) error { return t.Revoke(ctx, c.ID) })
 }
 
 func date(t time.Time) string {

@@ -21,7 +21,6 @@ import (
 	"yagura/internal/detect/source"
 	"yagura/internal/detect/taxonomy"
 	"yagura/internal/platform/config"
-	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/logstore"
 	"yagura/internal/platform/spool"
@@ -31,8 +30,7 @@ import (
 // Engine is everything between the inputs and the pages: it takes batches, stores events, raises alerts, answers searches.
 // The server has one, and so has a command that works on a stopped server's data folder.
 type Engine struct {
-	Config   *config.Config
-	DB       *db.DB
+	*Records
 	Spool    *spool.Spool
 	Store    *logstore.Store
 	Taxonomy *taxonomy.Taxonomy
@@ -49,21 +47,21 @@ type Engine struct {
 
 // Open opens the engines in the configured data folder, which no other process may have open. It takes batches at once (they
 // wait in the spool); LoadRules and Start make them events.
-func Open(ctx context.Context, c *config.Config, log *slog.Logger) (e *Engine, err error) {
-	e = &Engine{Config: c, log: log}
+func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine, err error) {
+	e = &Engine{Records: &Records{Config: c}, log: opt.Log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return e, fault.New(fault.Invalid, "fault.data_folder", "the data folder: %w", err)
+	if err := makeDataFolder(c); err != nil {
+		return e, err
 	}
 	// The spool is first: its lock keeps a second process from the folder.
 	if e.Spool, err = spool.Open(e.path("spool"), spool.Options{MaxBytes: int64(c.Spool.Max)}); err != nil {
 		return e, err
 	}
-	if e.DB, err = db.Open(ctx, e.path("yagura.db")); err != nil {
+	if e.Records, err = OpenRecords(ctx, c, opt); err != nil {
 		return e, err
 	}
 	if e.Store, err = logstore.Open(e.path("events"), logstore.Options{
@@ -74,11 +72,8 @@ func Open(ctx context.Context, c *config.Config, log *slog.Logger) (e *Engine, e
 	if e.Taxonomy, err = taxonomy.Load(); err != nil {
 		return e, err
 	}
-	if err := e.DB.Migrate(ctx, "alert", alert.Migrations()); err != nil {
-		return e, err
-	}
-	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window)})
-	if e.Tokens, err = source.OpenTokens(ctx, e.DB); err != nil {
+	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger})
+	if e.Tokens, err = source.OpenTokens(ctx, e.DB, e.Ledger); err != nil {
 		return e, err
 	}
 	if e.Stats, err = source.OpenStats(ctx, e.DB); err != nil {
@@ -86,7 +81,7 @@ func Open(ctx context.Context, c *config.Config, log *slog.Logger) (e *Engine, e
 	}
 	e.Search = search.NewService(e.Store, nil)
 	e.Pipeline, err = pipeline.New(ctx, pipeline.Options{
-		Spool: e.Spool, Store: pipeline.LogStore(e.Store), CursorFile: e.path("cursor"), Log: log,
+		Spool: e.Spool, Store: pipeline.LogStore(e.Store), CursorFile: e.path("cursor"), Log: opt.Log,
 		Normaliser: func() pipeline.Normaliser { return normalise.New(e.Taxonomy) },
 		Matcher:    e.matcher, Recorder: e.Alerts, Observer: e.Stats,
 	})
@@ -116,9 +111,6 @@ func RuleOptions(c *config.Config, tax *taxonomy.Taxonomy) (rule.LoadOptions, er
 
 // LoadRules loads the rules, which with thousands of them takes a second: the inputs take events meanwhile.
 func (e *Engine) LoadRules(ctx context.Context) error {
-	if err := e.DB.Migrate(ctx, "rule", rule.Migrations()); err != nil {
-		return err
-	}
 	opt, err := RuleOptions(e.Config, e.Taxonomy)
 	if err != nil {
 		return err
@@ -128,7 +120,7 @@ func (e *Engine) LoadRules(ctx context.Context) error {
 			e.log.Warn("rules.dirs names what is not there: no rules come from it", "error", err)
 		}
 	}
-	e.Rules, err = rule.Open(ctx, rule.Options{LoadOptions: opt, DB: e.DB, Log: e.log})
+	e.Rules, err = rule.Open(ctx, rule.Options{LoadOptions: opt, DB: e.DB, Ledger: e.Ledger, Log: e.log})
 	return err
 }
 
@@ -150,8 +142,8 @@ func (e *Engine) Close(ctx context.Context) error {
 			errs = append(errs, e.Pipeline.Settle())
 		}
 	}
-	if e.DB != nil {
-		errs = append(errs, e.DB.Close())
+	if e.Records != nil {
+		errs = append(errs, e.Records.Close())
 	}
 	if e.Spool != nil {
 		errs = append(errs, e.Spool.Close())

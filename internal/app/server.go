@@ -1,14 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
-	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"runtime/debug"
 	"sync/atomic"
@@ -23,10 +23,16 @@ import (
 	"yagura/internal/detect/source"
 	"yagura/internal/detect/source/follow"
 	"yagura/internal/detect/source/syslogd"
+	"yagura/internal/platform/access"
+	"yagura/internal/platform/account"
+	"yagura/internal/platform/approval"
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/build"
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/httpd"
+	"yagura/internal/platform/ledger/room"
+	"yagura/internal/platform/oidc"
 	"yagura/internal/platform/web"
 	"yagura/internal/platform/web/settings"
 )
@@ -43,9 +49,9 @@ type ServerOptions struct {
 
 // Welcome is what the person who started the server needs to know.
 type Welcome struct {
-	URL      string
-	Password string // the administrator's, at the first start only
-	Token    string // a first token for log shippers, at the first start only
+	URL   string
+	Setup string // the link to the first administrator's account, until there is one
+	Token string // a first token for log shippers, at the first start only
 }
 
 // Server is the program as a service.
@@ -54,92 +60,106 @@ type Server struct {
 	opt     ServerOptions
 	started time.Time
 
-	accounts *auth.Local
 	inputs   *source.Inputs
 	syslog   *syslogd.Server
 	follower *follow.Follower
-	web      *http.Server
-	listener net.Listener
-	local    net.Listener // plain HTTP on loopback for this machine's commands, where the web is HTTPS
-	site     atomic.Pointer[web.Site]
+	http     *httpd.Server
+	limiter  *httpd.Limiter
+	proxies  httpd.Proxies
+	site     atomic.Pointer[http.Handler]
 }
 
 // NewServer opens everything and listens; Run serves.
 func NewServer(ctx context.Context, opt ServerOptions) (*Server, error) {
-	engine, err := Open(ctx, opt.Config, opt.Log)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{Engine: engine, opt: opt, started: time.Now()}
+	s := &Server{opt: opt, started: time.Now(), limiter: httpd.NewLimiter(httpd.DefaultLimits(), nil)}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
 
-// open opens the ports, the accounts and the inputs.
-func (s *Server) open(ctx context.Context) error {
-	opt := s.opt
-	// The ports first: a start that fails on them must not make a password that nobody is shown.
+// open opens the engines, the ports and the inputs.
+func (s *Server) open(ctx context.Context) (err error) {
+	opt, c := s.opt, s.opt.Config
+	if s.proxies, err = httpd.ParseProxies(c.HTTP.Proxies, ""); err != nil {
+		return err
+	}
+	s.Engine, err = Open(ctx, c, RecordsOptions{Log: opt.Log, Demo: opt.Demo, PublicURL: publicURL(c)})
+	if err != nil {
+		return err
+	}
+	// The ports before anything that is shown once.
 	if err := s.listen(); err != nil {
 		return err
 	}
 	if err := s.openListeners(); err != nil {
 		return err
 	}
-	accounts, password, err := auth.Open(s.path("auth"), auth.Options{AutoSignIn: opt.Demo, Listen: opt.Config.HTTP.Listen, Log: opt.Log})
-	if err != nil {
-		return err
-	}
-	s.accounts = accounts
-	welcome := Welcome{Password: password}
-	if password != "" && !opt.Demo {
-		if welcome.Token, _, err = s.Tokens.Create(ctx, "default", "first start"); err != nil {
-			return err
-		}
-	}
 	s.inputs = source.NewInputs(source.InputsOptions{
-		Sink: s.Pipeline, Tokens: s.Tokens, Observer: s.Stats, Local: s.isLocal, MaxBody: int64(opt.Config.HTTP.MaxBody),
+		Sink: s.Pipeline, Tokens: s.Tokens, Observer: s.Stats, Local: s.isLocal, MaxBody: int64(c.HTTP.MaxBody),
 	})
-	welcome.URL = s.address()
-	if err := auth.Announce(opt.Config.Data, s.localAddress(), s.accounts.LocalToken()); err != nil {
+	if err := auth.Announce(c.Data, s.http.LocalURL(), s.Accounts.LocalToken()); err != nil {
 		return err
 	}
-	if opt.Ready != nil {
+	welcome, err := s.welcome(ctx)
+	if err == nil && opt.Ready != nil {
 		opt.Ready(welcome)
 	}
-	return nil
+	return err
+}
+
+// publicURL is where people find the server: as configured, else by the name of this machine that passkeys work with.
+func publicURL(c *config.Config) string {
+	if c.HTTP.PublicURL != "" {
+		return c.HTTP.PublicURL
+	}
+	host, port, err := net.SplitHostPort(c.HTTP.Listen)
+	if err != nil || port == "0" || !auth.IsLoopback(c.HTTP.Listen) || host == "" {
+		return ""
+	}
+	scheme := "http"
+	if c.HTTP.TLSCert != "" || len(c.HTTP.ACMEDomains) > 0 {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort("localhost", port)
+}
+
+// welcome makes what the first start shows: the link to the first administrator's account, and a token for shippers.
+func (s *Server) welcome(ctx context.Context) (Welcome, error) {
+	w := Welcome{URL: s.http.URL()}
+	if s.opt.Demo {
+		return w, nil
+	}
+	ticket, err := s.Accounts.SetupToken(ctx)
+	if err != nil || ticket == "" {
+		return w, err
+	}
+	w.Setup = cmp.Or(publicURL(s.opt.Config), w.URL) + "/setup?ticket=" + url.QueryEscape(ticket)
+	known, err := s.Tokens.List(ctx)
+	if err != nil || len(known) > 0 {
+		return w, err
+	}
+	w.Token, _, err = s.Tokens.Create(ctx, "default", "system")
+	return w, err
 }
 
 // isLocal reports whether a secret is the one that the commands of this machine have.
 func (s *Server) isLocal(secret string) bool {
-	return subtle.ConstantTimeCompare([]byte(secret), []byte(s.accounts.LocalToken())) == 1
+	return subtle.ConstantTimeCompare([]byte(secret), []byte(s.Accounts.LocalToken())) == 1
 }
 
-// listen opens the web's port.
+// listen opens the web's ports.
 func (s *Server) listen() (err error) {
 	c := s.opt.Config.HTTP
-	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
-		return fault.New(fault.Unavailable, "fault.listen", "http.listen: %w", err)
+	var hosts []string
+	if u, err := url.Parse(c.PublicURL); err == nil && u.Hostname() != "" {
+		hosts = []string{u.Hostname()}
 	}
-	s.web = &http.Server{
-		Handler: http.HandlerFunc(s.serve), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
-	}
-	if c.TLSCert == "" && c.TLSKey == "" {
-		return nil
-	}
-	certificate, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-	if err != nil {
-		return fault.New(fault.Invalid, "fault.tls", "http.tls_cert and http.tls_key: %w", err)
-	}
-	if s.local, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-		return fault.New(fault.Unavailable, "fault.listen", "a port for local commands: %w", err)
-	}
-	s.listener = tls.NewListener(s.listener, &tls.Config{
-		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+	s.http, err = httpd.Listen(httpd.Options{
+		Listen: c.Listen, CertFile: c.TLSCert, KeyFile: c.TLSKey, Redirect: c.Redirect, Hosts: hosts, Local: true, Log: s.opt.Log,
+		ACME: httpd.ACME{Hosts: c.ACMEDomains, Email: c.ACMEEmail, Directory: c.ACMEDirectory, Folder: s.path("acme"), Keys: s.Keys},
 	})
-	return nil
+	return err
 }
 
 // openListeners opens syslog and finds the files to follow.
@@ -166,28 +186,6 @@ func (s *Server) openListeners() (err error) {
 	return err
 }
 
-func (s *Server) address() string {
-	scheme := "http"
-	if s.local != nil {
-		scheme = "https"
-	}
-	host, port, err := net.SplitHostPort(s.listener.Addr().String())
-	if err != nil {
-		return scheme + "://" + s.listener.Addr().String()
-	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return scheme + "://" + net.JoinHostPort(host, port)
-}
-
-func (s *Server) localAddress() string {
-	if s.local != nil {
-		return "http://" + s.local.Addr().String()
-	}
-	return s.address()
-}
-
 // serve answers shippers at once; the pages come when the rules are loaded.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	site := s.site.Load()
@@ -200,7 +198,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "Yagura is starting.\n起動中です。", http.StatusServiceUnavailable)
 	default:
-		site.Handler().ServeHTTP(w, r)
+		(*site).ServeHTTP(w, r)
 	}
 }
 
@@ -208,26 +206,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, s.close()) }()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.serveOn(s.listener) })
-	if s.local != nil {
-		group.Go(func() error { return s.serveOn(s.local) })
-	}
+	group.Go(func() error { return s.http.Serve(ctx, s.front()) })
 	if s.syslog != nil {
 		group.Go(func() error { return s.syslog.Run(ctx) })
 	}
 	if s.follower != nil {
 		group.Go(func() error { return s.follower.Run(ctx) })
 	}
-	group.Go(func() error {
-		<-ctx.Done()
-		// Answers that are under way may take so long; what hangs longer is cut off.
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := s.web.Shutdown(limit); err != nil {
-			return s.web.Close()
-		}
-		return nil
-	})
+	s.Records.run(ctx, s.opt.Log, group.Go)
 	group.Go(func() error {
 		if err := s.LoadRules(ctx); err != nil {
 			return err
@@ -244,49 +230,106 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	return group.Wait()
 }
 
-func (s *Server) serveOn(l net.Listener) error {
-	if err := s.web.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving: %w", err)
+// front is what every request passes first.
+func (s *Server) front() http.Handler {
+	access := httpd.LogNone
+	if s.opt.Config.HTTP.AccessLog {
+		access = httpd.LogPages
 	}
-	return nil
+	return httpd.Front(httpd.FrontOptions{
+		Proxies: s.proxies, Limiter: s.limiter, Log: s.opt.Log, Access: access, Exempt: s.exempt,
+	}, http.HandlerFunc(s.serve))
 }
+
+// exempt tells what no limit counts: log shippers and monitors.
+func (s *Server) exempt(r *http.Request) bool { return r.URL.Path == "/health" || s.inputs.Claims(r) }
 
 // build makes the site of all rooms.
 func (s *Server) build(ctx context.Context) error {
-	options := web.Options{Auth: s.accounts, Log: s.opt.Log, Version: build.Version()}
-	if s.opt.Demo {
-		options.Notice = func() string { return "demo.notice" }
-	}
-	site, err := web.New(options)
+	site, err := s.newSite()
 	if err != nil {
 		return err
 	}
-	for _, m := range s.modules(site) {
-		if m.Migrations != nil {
-			if err := s.DB.Migrate(ctx, m.Name, m.Migrations); err != nil {
-				return err
-			}
-		}
+	modules, err := s.modules(site)
+	if err != nil {
+		return err
+	}
+	for _, m := range modules {
 		if err := site.Mount(m); err != nil {
 			return err
 		}
 	}
-	if err := site.Check(); err != nil {
+	if err := errors.Join(site.Check(), s.Approvals.Check()); err != nil {
 		return err
 	}
-	s.site.Store(site)
+	handler := site.Handler()
+	s.site.Store(&handler)
 	return nil
 }
 
+func (s *Server) newSite() (*web.Site, error) {
+	options := web.Options{
+		Auth: s.Accounts, Log: s.opt.Log, Version: build.Version(), Limit: s.limiter.Person,
+		StepUp: time.Duration(s.opt.Config.Auth.StepUp), Name: auth.NewNameBook(s.Accounts).Name,
+	}
+	if s.opt.Demo {
+		options.Notice = func() string { return "demo.notice" }
+	}
+	return web.New(options)
+}
+
 // modules is every room there is.
-func (s *Server) modules(site *web.Site) []web.Module {
+func (s *Server) modules(site *web.Site) ([]web.Module, error) {
+	signOn, err := s.signOn()
+	if err != nil {
+		return nil, err
+	}
 	return []web.Module{
-		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Tail: s.Pipeline.Tail()}).Module(),
+		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
 		alert.NewRoom(site, s.Alerts, s.Rules).Module(),
 		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts}).Module(),
 		source.NewRoom(site, s.sourceOptions()).Module(),
-		settings.New(site, s.accounts, s.settingsOptions()).Module(),
+		account.New(site, account.Options{Accounts: s.Accounts, Seal: s.Keys, OIDC: signOn, RoleTitle: s.roleTitle, Log: s.opt.Log}).Module(),
+		access.NewRoom(site, access.RoomOptions{
+			Roles: s.Roles, Permissions: site.Permissions, Holders: s.Accounts.Holders, Used: auth.RoleHolders,
+		}).Module(),
+		approval.NewRoom(site, s.Approvals, s.Accounts.Names).Module(),
+		room.New(site, s.Ledger, s.Accounts.Names, s.opt.Log).Module(),
+		settings.New(site, s.settingsOptions()).Module(),
+	}, nil
+}
+
+// roleTitle is what an organisation calls a role of its own, "" for the program's.
+func (s *Server) roleTitle(name string) string {
+	role, err := s.Roles.Get(name)
+	if err != nil {
+		return ""
 	}
+	return role.Title
+}
+
+// signOn is the company's single sign-on, nil for none.
+func (s *Server) signOn() (*account.OIDC, error) {
+	c := s.opt.Config.OIDC
+	if c.Issuer == "" {
+		return nil, nil
+	}
+	roles, err := oidc.RolesOf(c.Roles)
+	if err != nil {
+		return nil, err
+	}
+	base := publicURL(s.opt.Config)
+	if base == "" {
+		return nil, fault.New(fault.Invalid, "fault.oidc.public_url", "oidc.issuer is set, and http.public_url is not: the provider must know where to send people back")
+	}
+	provider, err := oidc.New(oidc.Options{
+		Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), RedirectURL: base + "/signin/oidc",
+		Scopes: c.Scopes, GroupsClaim: c.Groups, MFA: c.MFA,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &account.OIDC{Provider: provider, Issuer: c.Issuer, Name: c.Name, Roles: roles, Policy: auth.ExternalPolicy{Create: c.Provision, Link: true}}, nil
 }
 
 func (s *Server) sourceOptions() source.RoomOptions {
@@ -320,15 +363,11 @@ func (s *Server) close() error {
 	limit, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var errs []error
-	for _, l := range []net.Listener{s.listener, s.local} {
-		if l != nil {
-			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
-				errs = append(errs, err)
-			}
-		}
+	if s.http != nil {
+		errs = append(errs, s.http.Close(), auth.Withdraw(s.opt.Config.Data))
 	}
-	if s.accounts != nil {
-		errs = append(errs, auth.Withdraw(s.opt.Config.Data))
+	if s.Engine != nil {
+		errs = append(errs, s.Engine.Close(limit))
 	}
-	return errors.Join(append(errs, s.Engine.Close(limit))...)
+	return errors.Join(errs...)
 }

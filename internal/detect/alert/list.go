@@ -73,7 +73,7 @@ func (f *Filter) whereButState(w *db.Where) {
 		w.And("(entity_key = ? OR LOWER(host_name) = ? OR LOWER(user_name) = ? OR source_ip = ?)", name, name, name, f.Entity)
 	}
 	if f.Tactic != "" {
-		w.And(`tactics LIKE ? ESCAPE '\'`, db.Contains(" "+f.Tactic+" "))
+		w.And(`tactics LIKE ? ESCAPE '\'`, db.Contains(" "+strings.ToLower(f.Tactic)+" "))
 	}
 	if f.Technique != "" {
 		w.And(`techniques LIKE ? ESCAPE '\'`, db.Contains(" "+strings.ToUpper(f.Technique)+" "))

@@ -59,7 +59,6 @@ func (x *Room) Module() web.Module {
 	return web.Module{
 		Name:        "alert",
 		Templates:   templateFiles,
-		Migrations:  Migrations(),
 		Permissions: []web.Permission{MayRead, MayWrite},
 		Nav:         []web.NavItem{{House: "detect", Key: "alert.title", Path: "/alerts", Permission: MayRead, Order: 20}},
 		Routes: []web.Route{

@@ -51,7 +51,6 @@ func (x *Room) Module() web.Module {
 		Name:        "rule",
 		Templates:   templateFiles,
 		Static:      staticFiles,
-		Migrations:  Migrations(),
 		Permissions: []web.Permission{MayRead, MayWrite},
 		Nav:         []web.NavItem{{House: "detect", Key: "rule.title", Path: "/rules", Permission: MayRead, Order: 30}},
 		Routes: []web.Route{

@@ -69,7 +69,6 @@ func (x *Room) Module() web.Module {
 		Name:        "search",
 		Templates:   templateFiles,
 		Static:      staticFiles,
-		Migrations:  Migrations(),
 		Permissions: []web.Permission{MayRead, MaySave},
 		Nav:         []web.NavItem{{House: "detect", Key: "search.title", Path: "/search", Permission: MayRead, Order: 10}},
 		Routes: []web.Route{

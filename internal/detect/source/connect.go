@@ -10,6 +10,7 @@ import (
 	"text/template"
 
 	"yagura/internal/detect/source/syslogd"
+	"yagura/internal/platform/httpd"
 )
 
 //go:embed snippets/*
@@ -62,7 +63,7 @@ type place struct {
 // place fills in what is known: the page's own address is the one that senders most likely can reach, too.
 func (x *Room) place(r *http.Request, view connectView) place {
 	p := place{Scheme: "http", Port: "80", Name: view.Name, Token: view.Secret, TLSPort: "6514"}
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+	if httpd.Secure(r) {
 		p.Scheme, p.Port = "https", "443"
 	}
 	p.URL, p.Host = p.Scheme+"://"+r.Host, r.Host

@@ -59,7 +59,6 @@ func (x *Room) Module() web.Module {
 	return web.Module{
 		Name:        "source",
 		Templates:   templateFiles,
-		Migrations:  Migrations(),
 		Permissions: []web.Permission{MayRead, MayWrite},
 		Nav:         []web.NavItem{{House: "detect", Key: "source.title", Path: "/sources", Permission: MayRead, Order: 40}},
 		Routes: []web.Route{

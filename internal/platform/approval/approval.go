@@ -90,13 +90,18 @@ var migrationFiles embed.FS
 // Tables are the records of this package.
 func Tables() []ledger.Table { return []ledger.Table{{Name: "approval_request", Key: "id"}} }
 
-// Open makes the tables.
-func Open(ctx context.Context, opt Options) (*Approvals, error) {
+// Migrations are the tables of this package.
+func Migrations() fs.FS {
 	sub, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
-		return nil, err
+		panic(err) // a folder of our own that is embedded
 	}
-	return &Approvals{opt: opt, actions: make(map[string]action)}, opt.DB.Migrate(ctx, "approval", sub)
+	return sub
+}
+
+// Open makes the tables.
+func Open(ctx context.Context, opt Options) (*Approvals, error) {
+	return &Approvals{opt: opt, actions: make(map[string]action)}, opt.DB.Migrate(ctx, "approval", Migrations())
 }
 
 // Register makes an action known: what it is called ("people.roles"; its words are the message "approval.action.people.roles"),

@@ -18,6 +18,7 @@ import (
 
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/httpd"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/seal"
 )
@@ -105,10 +106,9 @@ type Config struct {
 
 	// PublicURL is where browsers find the server: passkeys are bound to its host. "" leaves passkeys out.
 	PublicURL string
-	// Secure says whether the browser sent the request over TLS; nil believes the connection itself. Behind a proxy only the
-	// web layer knows.
+	// Secure says whether the browser sent the request over TLS; nil asks httpd, which knows of proxies.
 	Secure func(r *http.Request) bool
-	// Address says where the request came from; nil believes the connection itself.
+	// Address says where the request came from; nil asks httpd.
 	Address func(r *http.Request) string
 
 	// IdleLimit and AbsoluteLimit end sessions: 12 hours and 7 days where they are 0.
@@ -191,10 +191,10 @@ func (c *Config) fill() {
 		c.Log = slog.Default()
 	}
 	if c.Secure == nil {
-		c.Secure = func(r *http.Request) bool { return r.TLS != nil }
+		c.Secure = httpd.Secure
 	}
 	if c.Address == nil {
-		c.Address = func(r *http.Request) string { return r.RemoteAddr }
+		c.Address = func(r *http.Request) string { return httpd.ClientIP(r).String() }
 	}
 	if c.IdleLimit == 0 {
 		c.IdleLimit = idleLimit

@@ -3,7 +3,6 @@
 package auth
 
 import (
-	"context"
 	"net/http"
 	"time"
 )
@@ -35,17 +34,9 @@ func (u *User) May(permission string) bool {
 	return u != nil && u.Allowed != nil && u.Allowed(permission)
 }
 
-// Authenticator is the seam: all that pages need to know about signing in.
+// Authenticator is the seam: all that pages need to know about who is there.
 type Authenticator interface {
 	// User says who sent the request, by session cookie or "Authorization: Bearer". Errors: fault.Unauthentic when
 	// nobody we know did.
 	User(r *http.Request) (*User, error)
-	// SignIn checks a name and a password and starts a session, whose cookie it sets on w. Errors: fault.Unauthentic
-	// when they are wrong, fault.Busy when too many wrong ones came of late.
-	SignIn(w http.ResponseWriter, r *http.Request, name, password string) (*User, error)
-	// SignOut ends the request's session, if it has one, and clears its cookie.
-	SignOut(w http.ResponseWriter, r *http.Request) error
-	// ChangePassword replaces the user's password and ends their other sessions. Errors: fault.Forbidden when the old
-	// one is wrong, fault.Invalid when the new one is too weak.
-	ChangePassword(ctx context.Context, r *http.Request, user *User, old, new string) error
 }

@@ -61,6 +61,7 @@ type Secrets struct {
 	Key     Secret   `name:"key" help:"the key itself, base64 (best given in the environment)"`
 	KeyFile string   `name:"key_file" help:"file of the key, readable by its owner only"`
 	Command []string `name:"key_command" help:"program and arguments that print the key, such as a KMS client"`
+	Wrapped string   `name:"wrapped" help:"file that is given to key_command on its standard input, such as a wrapped key"`
 }
 
 // Auth is how people sign in.

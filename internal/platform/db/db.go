@@ -42,7 +42,7 @@ const busyTimeout = 10 * time.Second
 // DB is an open database. It is safe for concurrent use.
 type DB struct {
 	engine engine
-	write  *sql.DB // SQLite: one connection, so that writers queue here and not in its busy loop; PostgreSQL: the same as read
+	write  *sql.DB // few connections, so that writers queue here, not in the engine, and leave readers theirs
 	read   *sql.DB
 	now    func() time.Time
 }
@@ -120,11 +120,7 @@ func dsn(path string, extra ...string) string {
 // Close waits for running transactions and closes the database.
 func (d *DB) Close() error {
 	var first error
-	pools := []*sql.DB{d.read, d.write} // the writer last: on SQLite it moves the log into the file
-	if d.read == d.write {
-		pools = pools[:1]
-	}
-	for _, pool := range pools {
+	for _, pool := range []*sql.DB{d.read, d.write} { // the writer last: on SQLite it moves the log into the file
 		if pool == nil {
 			continue
 		}

@@ -448,6 +448,48 @@ func TestWhatFailedInATryIsUndoneAndTheRestGoesOn(t *testing.T) {
 	})
 }
 
+func TestATryInsideATryGoesWithTheOuterOne(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *db.DB) {
+		err := d.Write(t.Context(), func(tx *db.Tx) error {
+			_ = tx.Try(func() error {
+				if err := add(1)(tx); err != nil {
+					return err
+				}
+				_ = tx.Try(func() error { return errors.New("inner") })
+				return errors.New("outer")
+			})
+			return nil
+		})
+		if got := numbers(t, d); err != nil || len(got) != 0 {
+			t.Errorf("%v; what the outer one did stayed: %v", err, got)
+		}
+	})
+}
+
+// TestReadersWaitForNoQueueOfWriters has many writers wait for one that does not end before the reader has read.
+func TestReadersWaitForNoQueueOfWriters(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, d *db.DB) {
+		var writers sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		err := d.Write(t.Context(), func(*db.Tx) error {
+			for n := range int64(40) {
+				writers.Go(func() { _ = d.Write(ctx, add(n)) })
+			}
+			for range 20 { // whether they queue yet or not
+				_ = numbers(t, d)
+			}
+			return nil
+		})
+		stop()
+		writers.Wait()
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestATransactionKnowsWhoMakesIt(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, d *db.DB) {

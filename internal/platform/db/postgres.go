@@ -27,6 +27,9 @@ const (
 	connectTimeout = 5 * time.Second
 	// lockWait bounds how long a writer waits for its turn.
 	lockWait = 10 * time.Second
+	// writers is how many of a node's connections write: one at work, and one that waits for its turn meanwhile. They are
+	// apart from the readers', whom a queue of writers would otherwise leave without a connection.
+	writers = 2
 )
 
 func openPostgres(ctx context.Context, address string, now func() time.Time) (*DB, error) {
@@ -43,12 +46,7 @@ func openPostgres(ctx context.Context, address string, now func() time.Time) (*D
 	config.RuntimeParams["lock_timeout"] = fmt.Sprint(lockWait.Milliseconds())
 	// A transaction that is forgotten must not keep every other writer waiting.
 	config.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
-	pool := stdlib.OpenDB(*config)
-	connections := max(8, 4*runtime.GOMAXPROCS(0))
-	pool.SetMaxOpenConns(connections)
-	pool.SetMaxIdleConns(connections)
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	d := &DB{now: now, write: pool, read: pool, engine: engine{
+	d := &DB{now: now, write: postgresPool(config, writers), read: postgresPool(config, max(8, 4*runtime.GOMAXPROCS(0))), engine: engine{
 		dialect: goose.DialectPostgres,
 		reading: &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 		lock:    takeTurn,
@@ -57,6 +55,14 @@ func openPostgres(ctx context.Context, address string, now func() time.Time) (*D
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+func postgresPool(config *pgx.ConnConfig, connections int) *sql.DB {
+	pool := stdlib.OpenDB(*config)
+	pool.SetMaxOpenConns(connections)
+	pool.SetMaxIdleConns(connections)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	return pool
 }
 
 // takeTurn waits until no other transaction of this database writes. The lock goes with the transaction.
@@ -78,7 +84,7 @@ func (d *DB) checkPostgres(ctx context.Context) error {
 		return fault.New(fault.Unavailable, "fault.database.version", "PostgreSQL is version %d; 15 is the oldest that will do", version/10000)
 	case encoding != "UTF8":
 		return fault.New(fault.Unavailable, "fault.database.encoding", "the database's encoding is %s, not UTF8", encoding)
-	case collation != "C" && collation != "C.UTF-8" && collation != "POSIX":
+	case collation != "C" && collation != "POSIX":
 		// Pages of a list go on where the last one ended, by byte order; another order would leave records out.
 		return fault.New(fault.Unavailable, "fault.database.collation",
 			"the database sorts by %s; make it with CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'", collation)
@@ -92,6 +98,8 @@ func translatePostgres(err error) error {
 		switch class := server.Code[:min(2, len(server.Code))]; {
 		case server.Code == "23505": // unique_violation
 			return fault.New(fault.Conflict, "fault.conflict", "such a record exists already: %w", err)
+		case server.Code == "22021": // character_not_in_repertoire: a NUL, or no valid UTF-8
+			return fault.New(fault.Invalid, "fault.text", "a text cannot be stored: %w", err)
 		case server.Code == "55P03" || server.Code == "40P01": // lock_not_available, deadlock_detected
 			return fault.New(fault.Busy, "fault.busy", "the database is in use by others: %w", err)
 		case class == "08" || class == "53" || class == "57" || class == "58" || server.Code == "25006":

@@ -56,7 +56,9 @@ func TestTwoNodesWriteInTurns(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			migrateThing(t, d)
+			if err := d.Migrate(t.Context(), "thing", migrations(thing)); err != nil {
+				t.Error(err)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			nodes = append(nodes, d)

@@ -50,7 +50,8 @@ func (tx *Tx) Try(fn func() error) error {
 	end := "RELEASE SAVEPOINT try"
 	if failed != nil {
 		tx.afterCommit = tx.afterCommit[:callbacks]
-		end = "ROLLBACK TO SAVEPOINT try"
+		// Rolling back leaves the savepoint; where Try stands in a Try, the outer one must not take it for its own.
+		end = "ROLLBACK TO SAVEPOINT try; RELEASE SAVEPOINT try"
 	}
 	if _, err := tx.raw.ExecContext(tx.ctx, end); err != nil {
 		return translate(errors.Join(failed, err))

@@ -6,13 +6,13 @@ import (
 	"yagura/internal/platform/web/webtest"
 )
 
-// BenchmarkPage shows the specimen's list: 24 rows, a histogram, the frame. BenchmarkSignIn is the frame alone, to
+// BenchmarkPage shows the specimen's list: 24 rows, a histogram, the frame. BenchmarkFrame is an error page, the frame alone, to
 // compare with.
 func BenchmarkPage(b *testing.B) {
 	benchmarkPath(b, webtest.Request{As: webtest.Admin, Path: "/specimen"})
 }
 
-func BenchmarkSignIn(b *testing.B) { benchmarkPath(b, webtest.Request{Path: "/signin"}) }
+func BenchmarkFrame(b *testing.B) { benchmarkPath(b, webtest.Request{Path: "/public"}) }
 
 func benchmarkPath(b *testing.B, ask webtest.Request) {
 	site := newSite(b)

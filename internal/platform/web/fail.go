@@ -58,7 +58,7 @@ func (s *Site) failStatus(w http.ResponseWriter, r *http.Request, status int, er
 	switch {
 	case fromHTMX(r):
 		answer.Message = f.Title + ": " + f.Message
-	case wantsPage(r):
+	case WantsPage(r):
 		if s.renderFailure(w, r, f) == nil {
 			return
 		}

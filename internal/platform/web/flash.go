@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strings"
+
+	"yagura/internal/platform/httpd"
 )
 
 const flashCookie = "yagura_flash"
@@ -25,7 +27,7 @@ type Flash struct {
 func (s *Site) Done(w http.ResponseWriter, r *http.Request, path string, f Flash) error {
 	http.SetCookie(w, &http.Cookie{
 		Name: flashCookie, Value: base64.RawURLEncoding.EncodeToString([]byte(f.Kind + "\n" + f.Text)), Path: "/",
-		MaxAge: 60, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+		MaxAge: 60, HttpOnly: true, Secure: httpd.Secure(r), SameSite: http.SameSiteStrictMode,
 	})
 	return s.Redirect(w, r, path)
 }

@@ -1,17 +1,18 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime/debug"
 	"strings"
-	"time"
 
 	"yagura/internal/platform/auth"
+	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/httpd"
 	"yagura/internal/platform/i18n"
 )
 
@@ -89,18 +90,23 @@ func (p *statusProbe) Header() http.Header         { return p.header }
 func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
 func (p *statusProbe) WriteHeader(status int)      { p.status = status }
 
-// receive is the outermost layer: id, headers, who it is, the log line, and the net under panics.
+// receive is the outermost layer of the pages: headers, who it is, how often they may ask, and the net under panics. What every request
+// to the server passes, page or not, is package httpd's Front.
 func (s *Site) receive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := s.opt.Now()
 		prefs := s.preferences(r)
-		req := &request{id: rand.Text(), site: s, prefs: prefs, printer: s.opt.Bundle.Printer(prefs.Lang, prefs.Zone)}
+		req := &request{id: cmp.Or(httpd.RequestID(r), rand.Text()), site: s, prefs: prefs, printer: s.opt.Bundle.Printer(prefs.Lang, prefs.Zone)}
 		if !strings.HasPrefix(r.URL.Path, "/static/") {
 			req.user, req.authErr = s.opt.Auth.User(r)
 		}
-		r = r.WithContext(context.WithValue(r.Context(), requestKey, req))
+		ctx := context.WithValue(r.Context(), requestKey, req)
+		if req.user != nil {
+			httpd.SetUser(r, req.user.ID)
+			ctx = db.WithActor(ctx, req.user.ID) // whatever the request changes, this person did
+		}
+		r = r.WithContext(ctx)
 		out := &answer{ResponseWriter: w}
-		secure(out.Header(), r)
+		secure(out.Header())
 		out.Header().Set("X-Request-Id", req.id)
 		defer func() {
 			problem := recover()
@@ -108,17 +114,22 @@ func (s *Site) receive(next http.Handler) http.Handler {
 				s.opt.Log.Error("a request panicked", "request", req.id, "path", r.URL.Path, "panic", problem, "stack", string(debug.Stack()))
 				s.fail(out, r, fault.New(fault.Internal, "", "panic: %v", problem))
 			}
-			s.log(r, req, out, s.opt.Now().Sub(start))
 			if problem == http.ErrAbortHandler {
 				panic(problem)
 			}
 		}()
+		if req.user != nil && s.opt.Limit != nil {
+			if err := s.opt.Limit(out, r, req.user.ID); err != nil {
+				s.fail(out, r, err)
+				return
+			}
+		}
 		next.ServeHTTP(out, r)
 	})
 }
 
 // secure sets the headers that every answer carries.
-func secure(h http.Header, r *http.Request) {
+func secure(h http.Header) {
 	h.Set("Content-Security-Policy", contentPolicy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin")
@@ -126,31 +137,12 @@ func secure(h http.Header, r *http.Request) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	h.Set("Cache-Control", "no-store") // pages hold what only this visitor may see; static files say otherwise
-	if r.TLS != nil {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
-	}
-}
-
-// log writes one line a request. The query is left out: searches hold personal data.
-func (s *Site) log(r *http.Request, req *request, out *answer, took time.Duration) {
-	level := slog.LevelDebug
-	if out.status >= 500 {
-		level = slog.LevelError
-	}
-	user := ""
-	if req.user != nil {
-		user = req.user.ID
-	}
-	s.opt.Log.LogAttrs(r.Context(), level, "request",
-		slog.String("request", req.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
-		slog.Int("status", out.status), slog.Int64("bytes", out.bytes), slog.Duration("took", took), slog.String("user", user))
 }
 
 // answer remembers what was sent.
 type answer struct {
 	http.ResponseWriter
 	status int
-	bytes  int64
 }
 
 func (a *answer) WriteHeader(status int) {
@@ -164,9 +156,7 @@ func (a *answer) Write(b []byte) (int, error) {
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
-	n, err := a.ResponseWriter.Write(b)
-	a.bytes += int64(n)
-	return n, err
+	return a.ResponseWriter.Write(b)
 }
 
 // Unwrap lets http.ResponseController reach Flush and the deadlines.
@@ -177,7 +167,7 @@ func (s *Site) guard(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := about(r)
 		if to, err := s.admit(r, req, route); err != nil {
-			if to == "" || !wantsPage(r) && !fromHTMX(r) {
+			if to == "" || !WantsPage(r) && !fromHTMX(r) {
 				s.fail(w, r, err)
 			} else {
 				s.detour(w, r, to)
@@ -247,5 +237,5 @@ func (s *Site) Redirect(w http.ResponseWriter, r *http.Request, path string) err
 // fromHTMX reports whether htmx asks, for a page or a part of one.
 func fromHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
 
-// wantsPage reports whether the client reads HTML: browsers say so, programs do not.
-func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+// WantsPage reports whether the client reads HTML: browsers say so, programs do not.
+func WantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }

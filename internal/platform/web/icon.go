@@ -21,6 +21,7 @@ var icons = map[string]string{
 	"filter":   `<path d="M2 3h12L9.5 8.5V13l-3-1.5v-3Z"/>`,
 	"download": `<path d="M8 2v8m-3-3 3 3 3-3M3 13.5h10"/>`,
 	"open":     `<path d="M6 3H3v10h10v-3M9 3h4v4m0-4L7.5 8.5"/>`,
+	"key":      `<circle cx="5" cy="8" r="3"/><path d="M8 8h6v2.5M11.5 8v2"/>`,
 	"user":     `<circle cx="8" cy="5.5" r="2.5"/><path d="M3 13.5c.6-2.6 2.6-4 5-4s4.4 1.4 5 4"/>`,
 	"globe":    `<circle cx="8" cy="8" r="6"/><path d="M2 8h12M8 2c2 2 2.6 4 2.6 6S10 12 8 14C6 12 5.4 10 5.4 8S6 4 8 2"/>`,
 	"gear":     `<circle cx="8" cy="8" r="2"/><path d="M8 1.5v2M8 12.5v2M1.5 8h2M12.5 8h2M3.4 3.4l1.4 1.4M11.2 11.2l1.4 1.4M3.4 12.6l1.4-1.4M11.2 4.8l1.4-1.4"/>`,

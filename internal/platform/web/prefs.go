@@ -7,6 +7,7 @@ import (
 	"time"
 	_ "time/tzdata" // readers choose their zone on servers that have no list of zones
 
+	"yagura/internal/platform/httpd"
 	"yagura/internal/platform/i18n"
 	"yagura/locale"
 )
@@ -81,7 +82,7 @@ func cookieValue(r *http.Request, name string) string {
 func setPreference(w http.ResponseWriter, r *http.Request, name, value string) {
 	c := &http.Cookie{
 		Name: name, Value: url.QueryEscape(value), Path: "/", MaxAge: 365 * 24 * 3600,
-		SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+		SameSite: http.SameSiteLaxMode, Secure: httpd.Secure(r),
 	}
 	if value == "" {
 		c.MaxAge = -1

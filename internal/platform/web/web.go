@@ -8,6 +8,7 @@
 //   - Every answer carries the security headers; no page needs inline script or style.
 //   - A request that changes something and was sent by another site's page is refused (http.CrossOriginProtection).
 //   - A panic costs its own request only.
+//   - Whatever a request changes, its person is the actor (db.WithActor).
 package web
 
 import (
@@ -74,8 +75,6 @@ type Module struct {
 	Templates fs.FS
 	// Static has static/*: styles and scripts of the module's own pages, for {{asset "<module>/<file>"}} in their block "assets".
 	Static fs.FS
-	// Migrations are the room's tables, for the app to apply before it serves.
-	Migrations fs.FS
 }
 
 // Options is what a site needs.
@@ -88,6 +87,8 @@ type Options struct {
 	Now     func() time.Time
 	// StepUp is how long after a proof of who they are somebody may use Fresh routes; 0 is ten minutes.
 	StepUp time.Duration
+	// Limit refuses a person who asks too often (fault.Busy, with Retry-After set); nil never does.
+	Limit func(w http.ResponseWriter, r *http.Request, id string) error
 	// Name tells what the person of an id is called, "" for nobody it knows, for {{person}}; nil shows the id.
 	Name func(id string) string
 	// Rendered is told of each page that was shown, for tests that ask whether all were.

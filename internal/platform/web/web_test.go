@@ -35,7 +35,6 @@ func TestRoutesAsGuestAndAdministrator(t *testing.T) {
 		{"admin writes", webtest.Request{As: webtest.Admin, Path: "/specimen", Form: form}, 303, "/specimen"},
 		{"the start is the first page of the rail", webtest.Request{As: webtest.Admin, Path: "/"}, 303, "/specimen"},
 		{"nobody's start has no page to go to", webtest.Request{As: webtest.Nobody, Path: "/", Header: page}, 404, ""},
-		{"signed in need not sign in", webtest.Request{As: webtest.Admin, Path: "/signin?next=/specimen/3"}, 303, "/specimen/3"},
 		{"who must register a second factor goes there first", webtest.Request{As: webtest.Bare, Path: "/specimen?a=b"}, 303, "/account/second-factor?next=%2Fspecimen%3Fa%3Db"},
 		{"and may open the pages where one does", webtest.Request{As: webtest.Bare, Path: "/enrolling"}, 200, ""},
 		{"a dangerous page asks who it is", webtest.Request{As: webtest.Stale, Path: "/dangerous"}, 303, "/signin/confirm?next=%2Fdangerous"},
@@ -160,31 +159,12 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 		{"a neighbouring host", map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
 		{"another site, in an old browser", map[string]string{"Sec-Fetch-Site": "", "Origin": "https://evil.example"}, 403},
 	} {
-		for _, path := range []string{"/specimen", "/signin", "/signout", "/preferences"} {
-			answer := site.Do(webtest.Request{As: webtest.Admin, Path: path, Form: url.Values{"name": {"admin"}, "password": {webtest.Password}}, Header: one.header})
+		for _, path := range []string{"/specimen", "/preferences"} {
+			answer := site.Do(webtest.Request{As: webtest.Admin, Path: path, Form: url.Values{"x": {"1"}}, Header: one.header})
 			if answer.Code != one.status {
 				t.Errorf("%s to %s: status %d, want %d", one.name, path, answer.Code, one.status)
 			}
 		}
-	}
-}
-
-func TestSigningIn(t *testing.T) {
-	t.Parallel()
-	site := newSite(t)
-	wrong := site.Do(webtest.Request{Path: "/signin", Form: url.Values{"name": {webtest.Probe}, "password": {"guess"}, "next": {"/specimen/3"}}, Lang: "en"})
-	if wrong.Code != 401 || !strings.Contains(wrong.Body.String(), "The user name or the password is wrong.") || !strings.Contains(wrong.Body.String(), `value="/specimen/3"`) {
-		t.Errorf("%d\n%s", wrong.Code, wrong.Body)
-	}
-	for _, problem := range webtest.Problems(wrong.Body.String()) {
-		t.Error(problem)
-	}
-	if strings.Contains(wrong.Body.String(), "guess") {
-		t.Error("the wrong password stands in the page")
-	}
-	right := site.Do(webtest.Request{Path: "/signin", Form: url.Values{"name": {"admin"}, "password": {webtest.Password}, "next": {"/specimen/3"}}})
-	if right.Code != 303 || right.Header().Get("Location") != "/specimen/3" {
-		t.Errorf("%d %v", right.Code, right.Header())
 	}
 }
 
@@ -205,6 +185,9 @@ func TestNextStaysOnThisSite(t *testing.T) {
 		"http:/evil.example":         "/",
 		"/%zz":                       "/",
 		"/signin?next=/signin":       "/",
+		"/signin/confirm?next=/a":    "/",
+		"/signout":                   "/",
+		"/signings":                  "/signings",
 		"/%2f%2fevil.example":        "/%2f%2fevil.example", // a path of ours, and no page
 		"/search?q=//evil.example/x": "/search?q=//evil.example/x",
 	} {
@@ -231,6 +214,12 @@ func TestPreferences(t *testing.T) {
 	if page := w.Body.String(); !strings.Contains(page, `<html lang="ja" data-theme="dark"`) || !strings.Contains(page, "UTC+09:00") {
 		t.Errorf("%s", page[:300])
 	}
+	if answer := site.Do(webtest.Request{Path: "/preferences", Form: url.Values{"lang": {"ja"}, "next": {"/signin?next=%2Fspecimen"}}}); answer.Header().Get("Location") != "/signin?next=%2Fspecimen" {
+		t.Errorf("who chooses a language before signing in is led to %q", answer.Header().Get("Location"))
+	}
+	if answer := site.Do(webtest.Request{Path: "/preferences", Form: url.Values{"lang": {"ja"}, "next": {"//evil.example"}}}); answer.Header().Get("Location") != "/" {
+		t.Errorf("another site: %q", answer.Header().Get("Location"))
+	}
 	for _, zone := range []string{"../../etc/passwd", "Asia//Tokyo", "./Asia/Tokyo", "Asia/Tokyo/"} {
 		if bad := site.Do(webtest.Request{Path: "/preferences", Form: url.Values{"zone": {zone}}}); bad.Code != 400 {
 			t.Errorf("%s is no zone: %d", zone, bad.Code)
@@ -255,7 +244,7 @@ func TestFlashIsShownOnce(t *testing.T) {
 func TestStaticFilesAreKeptForEverUnderTheirHash(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
-	page := site.Do(webtest.Request{Path: "/signin"}).Body.String()
+	page := site.Do(webtest.Request{Path: "/public"}).Body.String()
 	_, rest, _ := strings.Cut(page, `rel="stylesheet" href="`)
 	address, _, _ := strings.Cut(rest, `"`)
 	answer := site.Do(webtest.Request{Path: address})

@@ -10,7 +10,6 @@ package gate
 import (
 	"context"
 	"encoding/base64"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 
 	"yagura/internal/detect/intake"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/httpd"
 )
 
 // Tokens knows the tokens of the inputs.
@@ -159,12 +159,12 @@ func decodePair(value string) (name, secret string, ok bool) {
 	return strings.Cut(string(raw), ":")
 }
 
+// remoteIP is where the request came from, behind the proxies that are believed.
 func remoteIP(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
+	if ip := httpd.ClientIP(r); ip.IsValid() {
+		return ip.String()
 	}
-	return host
+	return r.RemoteAddr
 }
 
 // Batch returns an empty batch that carries who sent it and when.

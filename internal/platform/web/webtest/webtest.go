@@ -3,7 +3,6 @@
 package webtest
 
 import (
-	"context"
 	"html"
 	"io"
 	"log/slog"
@@ -36,9 +35,6 @@ const (
 	Robot  Visitor = "robot"  // has every permission, and is a program with a token
 )
 
-// Password is every visitor's.
-const Password = "the password of the tests"
-
 // Probe is hostile text. Put it wherever a page shows what came from outside; Pages fails where it comes out as markup.
 const Probe = `<yagura-probe onload="x">'"&javascript:alert(1)`
 
@@ -70,26 +66,6 @@ func (fakeAuth) User(r *http.Request) (*auth.User, error) {
 		user.StepUp = time.Now()
 	}
 	return user, nil
-}
-
-func (fakeAuth) SignIn(w http.ResponseWriter, r *http.Request, name, given string) (*auth.User, error) {
-	if given != Password {
-		return nil, fault.New(fault.Unauthentic, "fault.signin.wrong", "wrong")
-	}
-	http.SetCookie(w, &http.Cookie{Name: "visitor", Value: name, Path: "/"})
-	return &auth.User{ID: name, Name: name, Session: true}, nil
-}
-
-func (fakeAuth) SignOut(w http.ResponseWriter, r *http.Request) error {
-	http.SetCookie(w, &http.Cookie{Name: "visitor", Path: "/", MaxAge: -1})
-	return nil
-}
-
-func (fakeAuth) ChangePassword(ctx context.Context, r *http.Request, user *auth.User, old, new string) error {
-	if old != Password {
-		return fault.New(fault.Forbidden, "fault.password.old", "wrong")
-	}
-	return nil
 }
 
 // Site is a site with the tests' sign-in, for a room to be made with and mounted on.
@@ -196,7 +172,6 @@ func (s *Site) Pages(paths ...string) {
 				}
 			}
 		}
-		s.Do(Request{As: Guest, Path: "/signin", Lang: language.Lang})
 		s.Do(Request{As: Admin, Path: "/a/page/that/is/not/there", Lang: language.Lang})
 	}
 	for _, page := range s.Site.Pages() {

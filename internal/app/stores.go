@@ -1,0 +1,76 @@
+package app
+
+import (
+	"context"
+	"io/fs"
+	"slices"
+
+	"yagura/internal/detect/alert"
+	"yagura/internal/detect/rule"
+	"yagura/internal/detect/search"
+	"yagura/internal/detect/source"
+	"yagura/internal/platform/access"
+	"yagura/internal/platform/approval"
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/ledger"
+	"yagura/internal/platform/mail"
+	"yagura/internal/platform/seal"
+)
+
+// store is what a room keeps in the database.
+type store struct {
+	name       string
+	migrations fs.FS // nil: the room applies them when it is opened
+	tables     []ledger.Table
+}
+
+// stores is every room that keeps something.
+func stores() []store {
+	return []store{
+		{"access", access.Migrations(), access.Tables()},
+		{"auth", auth.Migrations(), auth.Tables()},
+		{"approval", approval.Migrations(), approval.Tables()},
+		{"alert", alert.Migrations(), alert.Tables()},
+		{"rule", rule.Migrations(), rule.Tables()},
+		{"search", search.Migrations(), search.Tables()},
+		{"source", source.Migrations(), source.Tables()},
+	}
+}
+
+// Tables are the records of every room, for the ledger.
+func Tables() []ledger.Table {
+	var all []ledger.Table
+	for _, s := range stores() {
+		all = append(all, s.tables...)
+	}
+	return all
+}
+
+// Untracked are the tables whose rows are no records, and why: what is not in the ledger is a decision, too.
+func Untracked() map[string]string {
+	return map[string]string{
+		"alert_sample":    "copies of events, which the machine takes and replaces",
+		"alert_bucket":    "counts of matches over time",
+		"alert_rule_hour": "counts of matches over time",
+		"alert_cursor":    "how far the pipeline has come",
+		"source_stat":     "counters of what sources sent",
+		"auth_session":    "who is signed in at the moment",
+		"auth_pending":    "sign-ins under way",
+		"auth_budget":     "how often was guessed",
+		"mail_outbox":     "mails that wait",
+	}
+}
+
+// SealedColumns are all columns that hold sealed secrets.
+func SealedColumns() []seal.Column { return slices.Concat(auth.Columns(), mail.Columns()) }
+
+// migrate brings the tables of every room to their newest form.
+func migrate(ctx context.Context, d *db.DB) error {
+	for _, s := range stores() {
+		if err := d.Migrate(ctx, s.name, s.migrations); err != nil {
+			return err
+		}
+	}
+	return nil
+}
