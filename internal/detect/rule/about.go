@@ -17,7 +17,7 @@ func (l *Library) About(key string, lang i18n.Lang) (alert.RuleInfo, bool) {
 	if !ok {
 		return alert.RuleInfo{}, false
 	}
-	info := alert.RuleInfo{Description: cmp.Or(r.translated("description", lang), r.Description), FalsePositives: r.FalsePositives, Author: r.Author, License: r.License}
+	info := alert.RuleInfo{Description: r.DescriptionIn(lang), FalsePositives: r.FalsePositives, Author: r.Author, License: r.License}
 	usages, err := l.Usages(key)
 	if err != nil {
 		return info, true
@@ -37,6 +37,14 @@ func (l *Library) Titles(lang i18n.Lang) map[string]string {
 		}
 	}
 	return titles
+}
+
+// TitleIn is the rule's title in a language, in its own where its author gave no other.
+func (r *Rule) TitleIn(lang i18n.Lang) string { return cmp.Or(r.translated("title", lang), r.Title) }
+
+// DescriptionIn is the rule's description, likewise.
+func (r *Rule) DescriptionIn(lang i18n.Lang) string {
+	return cmp.Or(r.translated("description", lang), r.Description)
 }
 
 // translated is what a rule's author wrote in a language besides the rule's own: its key "title_ja", "" where there is none.

@@ -104,7 +104,7 @@ func (x *Room) answerAdd(w http.ResponseWriter, r *http.Request, view *addView, 
 	}
 	if view.Review != nil {
 		view.Name = view.Review.Name
-		for _, p := range view.Review.Problems {
+		for _, p := range told(web.T(r), view.Review.Problems) {
 			if p.Loaded() {
 				view.Doubts = append(view.Doubts, p)
 			} else {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/platform/i18n"
 	"yagura/sigma"
 )
 
@@ -87,7 +88,7 @@ func (x *Room) apiList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, total, err := x.library.Set().List(ask.filter, ask.sort, stats, ask.cursor, ask.limit)
+	page, total, err := x.library.Set().List(ask.filter, ask.sort, i18n.English, stats, ask.cursor, ask.limit)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -22,6 +23,7 @@ import (
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/i18n"
 	"yagura/sigma"
 )
 
@@ -311,7 +313,7 @@ func TestListing(t *testing.T) {
 		seen := make(map[string]bool)
 		var first []string
 		for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
-			page, total, err := set.List(rule.Filter{}, sort, stats, cursor, 10)
+			page, total, err := set.List(rule.Filter{}, sort, i18n.English, stats, cursor, 10)
 			if err != nil || total != 45 {
 				t.Fatal(total, err)
 			}
@@ -344,7 +346,7 @@ func TestListing(t *testing.T) {
 		{rule.Filter{Health: rule.Good, Origin: rule.Folder}, 45},
 		{rule.Filter{Health: rule.Idle}, 0},
 	} {
-		if _, total, err := set.List(row.filter, "", stats, "", 10); total != row.want || err != nil {
+		if _, total, err := set.List(row.filter, "", i18n.English, stats, "", 10); total != row.want || err != nil {
 			t.Errorf("%+v: %d, want %d, %v", row.filter, total, row.want, err)
 		}
 	}
@@ -372,6 +374,11 @@ func TestOurOwnRules(t *testing.T) {
 	for _, r := range set.Rules {
 		if both[r.ID] != [2]bool{true, true} {
 			t.Errorf("%s: its tests do not show both what matches and what does not", r.File)
+		}
+		for what, text := range map[string]string{"title": r.TitleIn(i18n.Japanese), "description": r.DescriptionIn(i18n.Japanese)} {
+			if !strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Han) }) {
+				t.Errorf("%s: its %s in Japanese is %q", r.File, what, text)
+			}
 		}
 	}
 }

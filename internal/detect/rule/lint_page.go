@@ -10,6 +10,7 @@ import (
 
 	"yagura/internal/detect/alert"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web"
 	"yagura/sigma"
 )
@@ -18,8 +19,26 @@ import (
 func kinds() []sigma.ProblemKind {
 	return []sigma.ProblemKind{
 		sigma.ProblemRefused, sigma.ProblemUnknownLogsource, sigma.ProblemPlaceholder, sigma.ProblemCorrelation,
-		sigma.ProblemUnmappedField, sigma.ProblemWarning,
+		sigma.ProblemUnmappedField, Replaced, sigma.ProblemWarning,
 	}
+}
+
+// told puts what a problem's kind and fields say in full into the reader's language. What else a reason says are the
+// parser's words.
+func told(p *i18n.Printer, problems []sigma.Problem) []sigma.Problem {
+	list := slices.Clone(problems)
+	for i := range list {
+		one := &list[i]
+		switch one.Kind {
+		case sigma.ProblemUnmappedField:
+			one.Reason = p.T("rule.reason.unmapped_field", one.Field, LogsourceLabel(one.Logsource))
+		case sigma.ProblemUnknownLogsource:
+			one.Reason = p.T("rule.reason.unknown_logsource", LogsourceLabel(one.Logsource))
+		case sigma.ProblemCorrelation:
+			one.Reason = p.T("rule.reason.correlation")
+		}
+	}
+	return list
 }
 
 // lintView is the page of what is wrong with the rules.
@@ -59,8 +78,10 @@ const (
 // finding is a problem and the rule that has it.
 type finding struct {
 	sigma.Problem
-	Key string // "" where no rule was loaded
-	Own bool   // Reason says more than the group's
+	Key   string // "" where no rule was loaded
+	Title string // in the reader's language
+	Own   bool   // Reason says more than the group's
+	Other *Rule  // that counts instead; nil but for what is Replaced
 }
 
 // Place is where in the files the problem is.
@@ -84,10 +105,11 @@ func (x *Room) lint(w http.ResponseWriter, r *http.Request) error {
 	}
 	set := x.library.Set()
 	view := lintView{Summary: set.summary(), Kind: kind, Query: strings.Join(words, " "), Filtered: kind != "" || len(words) > 0}
+	p := web.T(r)
 	counts := make(map[sigma.ProblemKind]int)
 	var chosen []sigma.Problem
 	for _, problem := range set.Problems {
-		if !mentions(problem, words) {
+		if !set.mentions(problem, words) {
 			continue
 		}
 		counts[problem.Kind]++
@@ -96,7 +118,6 @@ func (x *Room) lint(w http.ResponseWriter, r *http.Request) error {
 			chosen = append(chosen, problem)
 		}
 	}
-	p := web.T(r)
 	for _, k := range append([]sigma.ProblemKind{""}, kinds()...) {
 		if k == "" || k == kind || counts[k] > 0 {
 			label := p.T("rule.lint.all")
@@ -109,7 +130,7 @@ func (x *Room) lint(w http.ResponseWriter, r *http.Request) error {
 	if view.Query != "" {
 		view.Chips = []web.Chip{{Label: p.T("rule.filter.q"), Text: view.Query, Remove: lintPath(r, "q", "", "from", "")}}
 	}
-	groups := set.groups(chosen)
+	groups := set.groups(chosen, p.Lang())
 	view.Groups = groups[min(from, len(groups)):min(from+groupsPerPage, len(groups))]
 	view.Pager.Text = p.T("rule.lint.shown", len(groups), len(chosen))
 	if from > 0 {
@@ -127,12 +148,15 @@ func lintPath(r *http.Request, changes ...string) string {
 	return withQuery("/rules/-/lint", q)
 }
 
-// mentions reports whether the problem's texts contain every word.
-func mentions(p sigma.Problem, words []string) bool {
+// mentions reports whether the texts of the problem, or of its rule, contain every word.
+func (s *Set) mentions(p sigma.Problem, words []string) bool {
 	if len(words) == 0 {
 		return true
 	}
 	text := strings.ToLower(strings.Join([]string{p.File, p.Title, p.RuleID, p.Field, p.Reason, p.Logsource.String()}, "\x00"))
+	if r := s.ruleOf(p); r != nil {
+		text += "\x00" + r.words
+	}
 	return !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) })
 }
 
@@ -140,7 +164,7 @@ func mentions(p sigma.Problem, words []string) bool {
 var quoted = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
 // groups puts problems with one cause together: in the order of kinds, the most first.
-func (s *Set) groups(problems []sigma.Problem) []group {
+func (s *Set) groups(problems []sigma.Problem, lang i18n.Lang) []group {
 	type cause struct {
 		kind          sigma.ProblemKind
 		logsource     sigma.Logsource
@@ -153,6 +177,8 @@ func (s *Set) groups(problems []sigma.Problem) []group {
 		switch p.Kind {
 		case sigma.ProblemUnknownLogsource:
 			c = cause{kind: p.Kind, logsource: p.Logsource}
+		case sigma.ProblemCorrelation, Replaced:
+			c = cause{kind: p.Kind}
 		case sigma.ProblemUnmappedField:
 			c = cause{kind: p.Kind, logsource: p.Logsource, field: p.Field}
 		}
@@ -162,7 +188,14 @@ func (s *Set) groups(problems []sigma.Problem) []group {
 			at[c] = i
 			groups = append(groups, group{Kind: c.kind, Logsource: LogsourceLabel(c.logsource), Filter: c.logsource.String(), Field: c.field, Reason: c.reason})
 		}
-		groups[i].Findings = append(groups[i].Findings, finding{Problem: p, Key: s.keyOf(p), Own: c.reason != "" && c.reason != p.Reason})
+		f := finding{Problem: p, Title: p.Title, Own: c.reason != "" && c.reason != p.Reason}
+		switch r := s.ruleOf(p); {
+		case r != nil && r.File == p.File:
+			f.Key, f.Title = r.Key, r.TitleIn(lang)
+		case r != nil && p.Kind == Replaced:
+			f.Other = r
+		}
+		groups[i].Findings = append(groups[i].Findings, f)
 	}
 	for i := range groups {
 		if g := &groups[i]; len(g.Findings) == 1 && g.Reason != "" {
@@ -175,11 +208,7 @@ func (s *Set) groups(problems []sigma.Problem) []group {
 	return groups
 }
 
-// keyOf finds the rule that a problem is about; "" where it was not loaded, or another of the same id counts.
-func (s *Set) keyOf(p sigma.Problem) string {
-	key := alert.RuleKey(&sigma.Rule{File: p.File, ID: p.RuleID, Title: p.Title})
-	if r, ok := s.byKey[key]; ok && r.File == p.File {
-		return key
-	}
-	return ""
+// ruleOf finds the rule that counts under the name of the one a problem is about; nil where none was loaded.
+func (s *Set) ruleOf(p sigma.Problem) *Rule {
+	return s.byKey[alert.RuleKey(&sigma.Rule{File: p.File, ID: p.RuleID, Title: p.Title})]
 }

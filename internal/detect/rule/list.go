@@ -8,12 +8,13 @@ import (
 	"yagura/internal/detect/alert"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/i18n"
 	"yagura/sigma"
 )
 
 // Filter says which rules are wanted: those that meet every part that is set.
 type Filter struct {
-	Text      string // words that title, id, file, author, tags or log source contain, all of them
+	Text      string // words that title (in any language), id, file, author, tags or log source contain, all of them
 	Level     sigma.Level
 	Logsource string // as sigma.Logsource writes itself, or a product alone
 	Origin    Origin
@@ -32,21 +33,21 @@ func (f *Filter) meets(r *Rule, stats map[string]alert.RuleStats) bool {
 		f.Fired && stats[r.Key].Matches == 0:
 		return false
 	}
-	for _, word := range strings.Fields(strings.ToLower(f.Text)) {
-		if !r.mentions(word) {
+	for word := range strings.FieldsSeq(strings.ToLower(f.Text)) {
+		if !strings.Contains(r.words, word) {
 			return false
 		}
 	}
 	return true
 }
 
-func (r *Rule) mentions(word string) bool {
-	for _, text := range [...]string{r.Title, r.ID, r.File, r.Author, r.Logsource.String()} {
-		if strings.Contains(strings.ToLower(text), word) {
-			return true
-		}
+// searchable is what a search for words looks at: the texts of a rule that lists show, in every language.
+func searchable(r *Rule) string {
+	texts := append([]string{r.Title, r.ID, r.File, r.Author, r.Logsource.String()}, r.Tags...)
+	for _, lang := range i18n.Languages() {
+		texts = append(texts, r.translated("title", lang.Lang))
 	}
-	return slices.ContainsFunc(r.Tags, func(tag string) bool { return strings.Contains(strings.ToLower(tag), word) })
+	return strings.ToLower(strings.Join(texts, "\x00"))
 }
 
 // Sort is what a list of rules is ordered by.
@@ -62,9 +63,10 @@ const (
 // Sorts lists them.
 func Sorts() []Sort { return []Sort{ByTitle, ByMatches, ByLevel} }
 
-// List returns one page of rules, at most limit, and how many meet the filter in all. cursor is the Next of the page before
-// in the same order. Errors: fault.Invalid for an order or a cursor that is none.
-func (s *Set) List(f Filter, sort Sort, stats map[string]alert.RuleStats, cursor string, limit int) (page db.Page[*Rule], total int, err error) {
+// List returns one page of rules, at most limit, and how many meet the filter in all. Titles are ordered as lang has them.
+// cursor is the Next of the page before in the same order. Errors: fault.Invalid for an order or a cursor that is none.
+func (s *Set) List(f Filter, sort Sort, lang i18n.Lang, stats map[string]alert.RuleStats, cursor string, limit int) (page db.Page[*Rule], total int, err error) {
+	title := func(r *Rule) string { return strings.ToLower(r.TitleIn(lang)) }
 	rank := func(*Rule) int64 { return 0 }
 	switch sort {
 	case "", ByTitle:
@@ -82,24 +84,24 @@ func (s *Set) List(f Filter, sort Sort, stats map[string]alert.RuleStats, cursor
 		}
 	}
 	order := func(aRank int64, aTitle, aKey string, r *Rule) int {
-		return cmp.Or(cmp.Compare(rank(r), aRank), strings.Compare(aTitle, strings.ToLower(r.Title)), strings.Compare(aKey, r.Key))
+		return cmp.Or(cmp.Compare(rank(r), aRank), strings.Compare(aTitle, title(r)), strings.Compare(aKey, r.Key))
 	}
-	slices.SortFunc(met, func(a, b *Rule) int { return order(rank(a), strings.ToLower(a.Title), a.Key, b) })
+	slices.SortFunc(met, func(a, b *Rule) int { return order(rank(a), title(a), a.Key, b) })
 	rest := met
 	if cursor != "" {
 		var after int64
-		var title, key string
-		if err := db.DecodeCursor(cursor, &after, &title, &key); err != nil {
+		var afterTitle, key string
+		if err := db.DecodeCursor(cursor, &after, &afterTitle, &key); err != nil {
 			return page, 0, err
 		}
-		from := slices.IndexFunc(met, func(r *Rule) bool { return order(after, title, key, r) < 0 })
+		from := slices.IndexFunc(met, func(r *Rule) bool { return order(after, afterTitle, key, r) < 0 })
 		rest = nil
 		if from >= 0 {
 			rest = met[from:]
 		}
 	}
 	page, err = db.Paged(rest[:min(len(rest), limit+1)], limit, func(r *Rule) []any {
-		return []any{rank(r), strings.ToLower(r.Title), r.Key}
+		return []any{rank(r), title(r), r.Key}
 	})
 	return page, len(met), err
 }

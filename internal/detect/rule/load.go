@@ -136,6 +136,7 @@ func (b *builder) addRule(r *Rule) {
 	if b.opt.MinLevel != sigma.LevelNone && r.Severity() < b.opt.MinLevel {
 		return
 	}
+	r.words = searchable(r)
 	other := b.set.byKey[r.Key]
 	if other == nil {
 		b.set.byKey[r.Key] = r
@@ -148,7 +149,7 @@ func (b *builder) addRule(r *Rule) {
 	}
 	b.set.Problems = append(b.set.Problems, sigma.Problem{
 		File: loser.File, Line: loser.Line, RuleID: loser.ID, Title: loser.Title, Logsource: loser.Logsource,
-		Kind: sigma.ProblemWarning, Reason: "not used: " + winner.File + " has a rule of the same id, which counts",
+		Kind: Replaced, Reason: "not used: " + winner.File + " has a rule of the same id, which counts",
 	})
 }
 

@@ -41,7 +41,8 @@ type Rule struct {
 	Active   bool
 	Problems []sigma.Problem
 
-	file *file
+	file  *file
+	words string // what a search looks at, in lower case
 }
 
 // Severity is the level of the rule's alerts.
@@ -75,6 +76,9 @@ func (r *Rule) Health() Health {
 // HasTests reports whether the rule's file carries tests for it.
 func (r *Rule) HasTests() bool { return r.Custom["tests"] != nil }
 
+// Replaced is the kind of problem of a rule that is not used because another with its id counts.
+const Replaced sigma.ProblemKind = "replaced"
+
 // Set is rules that were loaded together. It never changes.
 type Set struct {
 	Matcher  *sigma.Matcher
@@ -97,10 +101,11 @@ func (s *Set) Active() (n int) {
 	return n
 }
 
-// Refused returns how many rules are not evaluated because of a problem, and not because somebody disabled them.
+// Refused returns how many rules are not evaluated because of a problem, and neither because somebody disabled them nor
+// because another of the same id counts.
 func (s *Set) Refused() (n int) {
 	for _, p := range s.Problems {
-		if !p.Loaded() {
+		if !p.Loaded() && p.Kind != Replaced {
 			n++
 		}
 	}

@@ -48,9 +48,10 @@ func (s *Set) summary() Summary {
 	return sum
 }
 
-// row is a rule in a list.
+// row is a rule in a list. Its title is the reader's, before the rule's own.
 type row struct {
 	*Rule
+	Title   string
 	Tactics []string
 	Matches int64 // in seven days
 	Last    time.Time
@@ -67,7 +68,7 @@ func (x *Room) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, total, err := set.List(ask.filter, ask.sort, stats, ask.cursor, ask.limit)
+	page, total, err := set.List(ask.filter, ask.sort, web.T(r).Lang(), stats, ask.cursor, ask.limit)
 	if err != nil {
 		return err
 	}
@@ -97,9 +98,10 @@ func (x *Room) list(w http.ResponseWriter, r *http.Request) error {
 
 func rows(r *http.Request, rules []*Rule, stats map[string]alert.RuleStats) []row {
 	list := make([]row, len(rules))
+	p := web.T(r)
 	for i, one := range rules {
 		s := stats[one.Key]
-		list[i] = row{Rule: one, Tactics: tacticLabels(web.T(r), one), Matches: s.Matches, Last: s.Last}
+		list[i] = row{Rule: one, Title: one.TitleIn(p.Lang()), Tactics: tacticLabels(p, one), Matches: s.Matches, Last: s.Last}
 	}
 	return list
 }

@@ -138,6 +138,40 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// TestReadersLanguage: pages show a rule in the reader's language where its author wrote it, and lists are ordered and
+// searched by what they show.
+func TestReadersLanguage(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	write(t, filepath.Join(r.dir, "rules", "twin.yml"), whoami(idA, "twin.exe"))
+	write(t, filepath.Join(r.dir, "rules", "sorted.yml"), strings.ReplaceAll(hostileRule, hostileID, idB)+"title_ja: 000番の検知\ndescription_ja: 説明文です。\n")
+	if err := r.library.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		path      string
+		want, not string
+	}{
+		{"/rules?q=" + url.QueryEscape("多要素認証デバイス"), ">AWSの多要素認証デバイスの無効化</a>", "AWS MFA Device Removed"},
+		{"/rules?q=MFA+device", ">AWSの多要素認証デバイスの無効化</a>", "AWS MFA Device Removed"},
+		{"/rules?sort=title&limit=1", ">000番の検知</a>", ""},
+		{"/rules/" + idB, "<h1>000番の検知</h1>", ""},
+		{"/rules/" + idB, "<p>説明文です。</p>", ""},
+		{"/rules/" + idB, "未対応の項目です", "is not mapped"},
+		{"/rules/-/lint?q=000番", ">000番の検知</a>", ""},
+		{"/rules/-/lint?kind=unknown_logsource", "abacus", "taxonomy knows"},
+		{"/rules/-/lint?kind=replaced", `→ <a href="/rules/` + idA + `">`, "not used"},
+	} {
+		page := r.Do(webtest.Request{As: webtest.Admin, Path: row.path, Lang: i18n.Japanese}).Body.String()
+		if !strings.Contains(page, row.want) || row.not != "" && strings.Contains(page, row.not) {
+			t.Errorf("%s lacks %q or has %q:", row.path, row.want, row.not)
+		}
+	}
+	if page := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules?q=MFA+device"}).Body.String(); !strings.Contains(page, ">AWS MFA Device Removed</a>") {
+		t.Errorf("in English: %s", page)
+	}
+}
+
 func TestRoutesAreGuarded(t *testing.T) {
 	t.Parallel()
 	newRoom(t).Guarded()
