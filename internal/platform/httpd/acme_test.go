@@ -156,7 +156,7 @@ func kept(t *testing.T, folder string) {
 	}
 	for _, entry := range entries {
 		content, err := os.ReadFile(filepath.Join(folder, entry.Name()))
-		if err != nil || strings.Contains(string(content), "KEY") || !strings.HasPrefix(string(content), "s1.") {
+		if err != nil || strings.Contains(string(content), " KEY-----") || !strings.HasPrefix(string(content), "s1.") {
 			t.Errorf("%s is not sealed, %v", entry.Name(), err)
 		}
 	}
