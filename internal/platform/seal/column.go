@@ -177,6 +177,15 @@ func keyOf(prefix string) string {
 	return id
 }
 
+// KeyOf returns the id of the key that a sealed text names, "" where it is not of the form that Seal writes. It opens nothing.
+func KeyOf(sealed string) string {
+	id, _, err := parse(sealed)
+	if err != nil {
+		return ""
+	}
+	return id
+}
+
 // Check reports values in the columns that these keys cannot open: a start with another key file must not go on as if
 // nothing were lost. The error is a fault.Unavailable that names the missing keys.
 func (k *Keys) Check(ctx context.Context, d *db.DB, columns []Column) error {

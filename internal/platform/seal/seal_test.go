@@ -163,3 +163,20 @@ func TestTheFirstStartMakesAKeyFileForItsOwnerOnly(t *testing.T) {
 		t.Errorf("left behind: %v", left)
 	}
 }
+
+func TestASealedTextNamesItsKey(t *testing.T) {
+	t.Parallel()
+	k := seal.Generate()
+	text, err := k.Seal("t.c/1", []byte("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := seal.KeyOf(text); got != k.Newest() {
+		t.Errorf("%q, want %q", got, k.Newest())
+	}
+	for _, other := range []string{"", "plain", "s1.", "s1.aaaaaaaa", "s1.AAAAAAAA." + text, text[:len(text)/2]} {
+		if got := seal.KeyOf(other); got != "" {
+			t.Errorf("%q names %q", other, got)
+		}
+	}
+}
