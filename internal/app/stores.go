@@ -55,6 +55,7 @@ func Untracked() map[string]string {
 		"alert_rule_hour": "counts of matches over time",
 		"alert_cursor":    "how far the pipeline has come",
 		"source_stat":     "counters of what sources sent",
+		"auth_guard":      "a row to wait at, so that the last administrator stays",
 		"auth_session":    "who is signed in at the moment",
 		"auth_pending":    "sign-ins under way",
 		"auth_budget":     "how often was guessed",
