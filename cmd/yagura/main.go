@@ -29,6 +29,7 @@ type commands struct {
 	Rules   rulesCmd   `cmd:"" help:"Look after Sigma rules."`
 	Tokens  tokensCmd  `cmd:"" help:"Make, list and revoke the tokens that log shippers use."`
 	Ledger  ledgerCmd  `cmd:"" help:"Check and prove that the history of records was not rewritten."`
+	Keys    keysCmd    `cmd:"" help:"Look after the keys that seal secrets at rest."`
 	Config  configCmd  `cmd:"" help:"Show the effective configuration, with where each value came from."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }

@@ -30,7 +30,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PORT", port)
 			return err
 		},
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"envfrom": envFrom, "until": until},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"envfrom": envFrom, "envmatch": envMatch, "until": until},
 		Condition: func(name string) (bool, error) { return name == "corpus" && os.Getenv("YAGURA_CORPUS") != "", nil },
 	})
 }
@@ -52,6 +52,20 @@ func envFrom(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: envfrom NAME FILE")
 	}
 	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile(args[1])))
+}
+
+// envMatch NAME PATTERN FILE sets a variable to what the pattern's parentheses match in a file, or in the last command's stdout.
+func envMatch(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: envmatch NAME PATTERN FILE")
+	}
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	found := pattern.FindStringSubmatch(ts.ReadFile(args[2]))
+	if len(found) != 2 {
+		ts.Fatalf("%s has not one match of %q", args[2], args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // until PATTERN COMMAND… runs a command until its standard output matches.

@@ -63,10 +63,7 @@ func OpenRecords(ctx context.Context, c *config.Config, opt RecordsOptions) (x *
 			err = errors.Join(err, x.Close())
 		}
 	}()
-	x.Keys, err = seal.Load(ctx, seal.Options{
-		File: cmp.Or(c.Secrets.KeyFile, filepath.Join(c.Data, "seal.key")), Env: c.Secrets.Key.Reveal(), Command: c.Secrets.Command, Wrapped: c.Secrets.Wrapped,
-	})
-	if err != nil {
+	if x.Keys, err = seal.Load(ctx, KeyOptions(c)); err != nil {
 		return x, err
 	}
 	if x.DB, err = db.Open(ctx, cmp.Or(c.Database.URL.Reveal(), DatabasePath(c))); err != nil {

@@ -157,7 +157,7 @@ func (s *Server) listen() (err error) {
 	}
 	s.http, err = httpd.Listen(httpd.Options{
 		Listen: c.Listen, CertFile: c.TLSCert, KeyFile: c.TLSKey, Redirect: c.Redirect, Hosts: hosts, Local: true, Log: s.opt.Log,
-		ACME: httpd.ACME{Hosts: c.ACMEDomains, Email: c.ACMEEmail, Directory: c.ACMEDirectory, Folder: s.path("acme"), Keys: s.Keys},
+		ACME: httpd.ACME{Hosts: c.ACMEDomains, Email: c.ACMEEmail, Directory: c.ACMEDirectory, Folder: ACMEFolder(s.opt.Config), Keys: s.Keys},
 	})
 	return err
 }
