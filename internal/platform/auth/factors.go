@@ -239,7 +239,8 @@ func (a *Accounts) own(r *http.Request) context.Context {
 	return as(r, person)
 }
 
-// RemoveTOTP takes the authenticator app away from the request's person.
+// RemoveTOTP takes the authenticator app away from the request's person. A fault.Conflict says that it is the last second factor
+// of somebody whose role takes one.
 func (a *Accounts) RemoveTOTP(r *http.Request) error {
 	return a.db.Write(a.own(r), func(tx *db.Tx) error {
 		_, p, err := a.mayChange(tx, r)
@@ -328,11 +329,19 @@ func (a *Accounts) proveRecovery(tx *db.Tx, person, code string) error {
 	return a.record(tx, "auth_recovery", id, actionUse)
 }
 
-// dropSpare deletes recovery codes that stand for no second factor any more.
+// dropSpare deletes recovery codes that stand for no second factor any more. A fault.Conflict says that a role of the person
+// takes one, so that the last cannot go.
 func (a *Accounts) dropSpare(tx *db.Tx, person string) error {
 	f, err := factorsOf(tx, person)
 	if err != nil || f.Second() {
 		return err
+	}
+	p, err := byID(tx, person)
+	if err != nil {
+		return err
+	}
+	if a.Roles.NeedsMFA(p.RoleNames()) {
+		return fault.New(fault.Conflict, "fault.factor.last", "a role of the person takes a second factor")
 	}
 	return a.dropRows(tx, "auth_recovery", "id", "delete", `person = $1`, person)
 }

@@ -401,7 +401,8 @@ func (a *Accounts) RenamePasskey(r *http.Request, id, name string) error {
 	})
 }
 
-// RemovePasskey takes a passkey away from the request's person.
+// RemovePasskey takes a passkey away from the request's person. A fault.Conflict says that it is the last second factor of
+// somebody whose role takes one.
 func (a *Accounts) RemovePasskey(r *http.Request, id string) error {
 	return a.ownPasskey(r, id, "delete", func(tx *db.Tx, person string) (int64, error) {
 		n, err := tx.Exec(`DELETE FROM auth_passkey WHERE id = $1 AND person = $2`, id, person)

@@ -107,7 +107,13 @@ func TestAPasskeyAloneSignsIn(t *testing.T) {
 		}
 		want(t, "renaming", h.RenamePasskey(second.request(), list[0].ID, "鍵"), "")
 		want(t, "removing what is not there", h.RemovePasskey(second.request(), "none"), fault.NotFound)
-		want(t, "removing", h.RemovePasskey(second.request(), list[0].ID), "")
+		want(t, "removing the last second factor of an administrator", h.RemovePasskey(second.request(), list[0].ID), fault.Conflict)
+		second.app()
+		want(t, "removing it beside an app", h.RemovePasskey(second.request(), list[0].ID), "")
+		want(t, "removing the app then", h.RemoveTOTP(second.request()), fault.Conflict)
+		if f, err := h.Factors(t.Context(), p.ID); err != nil || !f.TOTP || f.Passkeys != 0 || f.Recovery != recoveryCodes {
+			t.Errorf("%+v %v", f, err)
+		}
 	})
 }
 
