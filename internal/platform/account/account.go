@@ -216,6 +216,17 @@ func newGate(r *http.Request, next string) gate {
 	return g
 }
 
+// Onward is Next for a link, "" where it goes without saying.
+func (g gate) Onward() string { return onward(g.Next) }
+
+// onward is a safe address of ours to go to afterwards, "" for the start, which goes without saying.
+func onward(next string) string {
+	if next = web.SafeNext(next); next == "/" {
+		return ""
+	}
+	return next
+}
+
 // withNext is a page's address with where to go afterwards; "/" goes without saying.
 func withNext(path, next string) string {
 	if next == "" || next == "/" {

@@ -262,9 +262,9 @@ func main(text string) string {
 	return content
 }
 
-// value reads a field of a form.
+// value reads a field of a form in the page's content.
 func value(text, name string) string {
-	match := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(text)
+	match := regexp.MustCompile(`name="` + name + `" value="([^"]*)"`).FindStringSubmatch(main(text))
 	if match == nil {
 		return ""
 	}

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"encoding/json"
 	"html/template"
 	"net/http"
@@ -33,7 +34,7 @@ func (v factorsView) Last() bool {
 
 func (x *Account) factors(w http.ResponseWriter, r *http.Request) error {
 	user := web.User(r)
-	v := factorsView{Next: web.SafeNext(r.URL.Query().Get("next")), Enrol: user.Enrol, PasskeyOn: x.passkeysOn(), Needed: x.accounts.Roles.NeedsMFA(user.Roles)}
+	v := factorsView{Next: onward(r.URL.Query().Get("next")), Enrol: user.Enrol, PasskeyOn: x.passkeysOn(), Needed: x.accounts.Roles.NeedsMFA(user.Roles)}
 	if !v.Enrol {
 		v.Tabs = tabs(r, factorsPath)
 	}
@@ -66,7 +67,7 @@ func (x *Account) appPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return x.renderApp(w, r, http.StatusOK, e, web.SafeNext(r.URL.Query().Get("next")), nil)
+	return x.renderApp(w, r, http.StatusOK, e, onward(r.URL.Query().Get("next")), nil)
 }
 
 func (x *Account) renderApp(w http.ResponseWriter, r *http.Request, status int, e auth.Enrolment, next string, wrong map[string]string) error {
@@ -92,7 +93,7 @@ func (x *Account) confirmApp(w http.ResponseWriter, r *http.Request) error {
 	if err := readForm(w, r); err != nil {
 		return err
 	}
-	next := web.SafeNext(r.PostForm.Get("next"))
+	next := onward(r.PostForm.Get("next"))
 	var e auth.Enrolment
 	plain, err := x.opt.Seal.Open(enrolmentPurpose(web.User(r).ID), r.PostForm.Get("enrolment"))
 	if err != nil || json.Unmarshal(plain, &e) != nil {
@@ -120,9 +121,7 @@ type codesView struct {
 
 // registered goes on after a new factor: by way of the recovery codes, where there are any to show.
 func (x *Account) registered(w http.ResponseWriter, r *http.Request, codes []string, next, done string) error {
-	if next == "/" {
-		next = factorsPath
-	}
+	next = cmp.Or(next, factorsPath)
 	text := web.T(r).T(done)
 	if len(codes) == 0 {
 		return x.site.Done(w, r, next, web.Flash{Kind: web.Good, Text: text})
@@ -162,7 +161,7 @@ type passkeyView struct {
 }
 
 func (x *Account) passkeyPage(w http.ResponseWriter, r *http.Request) error {
-	v := passkeyView{Next: web.SafeNext(r.URL.Query().Get("next")), On: x.passkeysOn(), Name: device(r)}
+	v := passkeyView{Next: onward(r.URL.Query().Get("next")), On: x.passkeysOn(), Name: device(r)}
 	return x.site.Render(w, r, http.StatusOK, "account/passkey", v)
 }
 
@@ -176,7 +175,7 @@ func (x *Account) registerPasskey(w http.ResponseWriter, r *http.Request) error 
 	if err := readForm(w, r); err != nil {
 		return err
 	}
-	v := passkeyView{Next: web.SafeNext(r.PostForm.Get("next")), On: x.passkeysOn(), Name: r.PostForm.Get("name")}
+	v := passkeyView{Next: onward(r.PostForm.Get("next")), On: x.passkeysOn(), Name: r.PostForm.Get("name")}
 	codes, err := x.accounts.RegisterPasskey(w, r, r.PostForm.Get("challenge"), v.Name, []byte(r.PostForm.Get("answer")))
 	if err == nil {
 		return x.registered(w, r, codes, v.Next, "account.passkey.done")
