@@ -103,6 +103,8 @@ type Config struct {
 	Ledger Ledger
 	Mailer Mailer // nil: links are shown to whoever asks for them
 	Events Events // nil: the log alone
+	// Forget deletes what other packages keep of a person beside the person's own record, when their data is erased.
+	Forget []func(tx *db.Tx, person string) error
 
 	// PublicURL is where browsers find the server: passkeys are bound to its host. "" leaves passkeys out.
 	PublicURL string

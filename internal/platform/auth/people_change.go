@@ -112,18 +112,23 @@ type Change struct {
 // ledger. Version 0 takes whatever version there is, for directories that know none.
 func (a *Accounts) changing(ctx context.Context, id string, version int64, action string, change func(tx *db.Tx, p *Person) error) (p Person, err error) {
 	err = a.db.Write(ctx, func(tx *db.Tx) (err error) {
-		if p, err = byID(tx, id); err != nil {
-			return err
-		}
-		if version != 0 && version != p.Version {
-			return fault.New(fault.Conflict, "fault.person.outdated", "the person was changed meanwhile")
-		}
-		if err := change(tx, &p); err != nil {
-			return err
-		}
-		return a.put(tx, &p, action)
+		p, err = a.changeIn(tx, id, version, action, change)
+		return err
 	})
 	return p, err
+}
+
+func (a *Accounts) changeIn(tx *db.Tx, id string, version int64, action string, change func(tx *db.Tx, p *Person) error) (p Person, err error) {
+	if p, err = byID(tx, id); err != nil {
+		return p, err
+	}
+	if version != 0 && version != p.Version {
+		return p, fault.New(fault.Conflict, "fault.person.outdated", "the person was changed meanwhile")
+	}
+	if err := change(tx, &p); err != nil {
+		return p, err
+	}
+	return p, a.put(tx, &p, action)
 }
 
 // put writes a changed person as their next version.
@@ -147,33 +152,35 @@ func (a *Accounts) put(tx *db.Tx, p *Person, action string) error {
 // Update changes what a person is called and where they belong. Errors as Create's, and fault.Conflict where version is not
 // the person's any more.
 func (a *Accounts) Update(ctx context.Context, id string, version int64, c Change) (Person, error) {
-	return a.changing(ctx, id, version, "update", func(tx *db.Tx, p *Person) (err error) {
-		if p.Email == "" {
-			return erased()
-		}
-		if c.Email != nil {
-			if p.Email, err = NormalEmail(*c.Email); err != nil {
-				return err
-			}
-		}
-		if c.Name != nil {
-			if p.Name, err = cleanName(*c.Name); err != nil {
-				return err
-			}
-		}
-		for to, from := range map[*string]*string{&p.Unit: c.Unit, &p.Lang: c.Lang, &p.Zone: c.Zone} {
-			if from != nil {
-				*to = *from
-			}
-		}
-		if c.External != nil {
-			p.External = *c.External
-		}
-		if err := checkDetails(tx, *p); err != nil {
+	return a.changing(ctx, id, version, "update", c.apply)
+}
+
+func (c Change) apply(tx *db.Tx, p *Person) (err error) {
+	if p.Email == "" {
+		return erased()
+	}
+	if c.Email != nil {
+		if p.Email, err = NormalEmail(*c.Email); err != nil {
 			return err
 		}
-		return free(tx, *p)
-	})
+	}
+	if c.Name != nil {
+		if p.Name, err = cleanName(*c.Name); err != nil {
+			return err
+		}
+	}
+	for to, from := range map[*string]*string{&p.Unit: c.Unit, &p.Lang: c.Lang, &p.Zone: c.Zone} {
+		if from != nil {
+			*to = *from
+		}
+	}
+	if c.External != nil {
+		p.External = *c.External
+	}
+	if err := checkDetails(tx, *p); err != nil {
+		return err
+	}
+	return free(tx, *p)
 }
 
 func erased() error {
@@ -309,19 +316,21 @@ func (a *Accounts) endAll(tx *db.Tx, person string) error {
 // Enable lets a disabled person in again: active where they have signed in before or have no need of an invitation, invited
 // otherwise. Their tokens stay revoked.
 func (a *Accounts) Enable(ctx context.Context, id string, version int64) (Person, error) {
-	return a.changing(ctx, id, version, actionEnable, func(tx *db.Tx, p *Person) error {
-		if p.Email == "" {
-			return erased()
-		}
-		if p.State != Disabled {
-			return fault.New(fault.Conflict, "fault.person.outdated", "the person is not disabled")
-		}
-		p.State = Active
-		if p.Kind == Human && p.LastSignIn.IsZero() && p.External == (External{}) {
-			p.State = Invited
-		}
-		return nil
-	})
+	return a.changing(ctx, id, version, actionEnable, enable)
+}
+
+func enable(_ *db.Tx, p *Person) error {
+	if p.Email == "" {
+		return erased()
+	}
+	if p.State != Disabled {
+		return fault.New(fault.Conflict, "fault.person.outdated", "the person is not disabled")
+	}
+	p.State = Active
+	if p.Kind == Human && p.LastSignIn.IsZero() && p.External == (External{}) {
+		p.State = Invited
+	}
+	return nil
 }
 
 // Erase disables a person and deletes what is personal: name, address, external names, credentials, tokens. The id stays, so
@@ -330,6 +339,11 @@ func (a *Accounts) Erase(ctx context.Context, id string, version int64) (Person,
 	return a.changing(ctx, id, version, actionErase, func(tx *db.Tx, p *Person) error {
 		if err := a.disable(tx, p); err != nil {
 			return err
+		}
+		for _, forget := range a.Forget {
+			if err := forget(tx, id); err != nil {
+				return err
+			}
 		}
 		for _, table := range []string{"auth_password", "auth_totp"} {
 			if err := a.dropRows(tx, table, "person", actionErase, `person = $1`, id); err != nil {
