@@ -23,6 +23,7 @@ type Matcher struct {
 	routing []int32 // names whose values decide about log sources
 	noRoute bool
 	index   index
+	off     []bool // by rule, what Without left out; nil where it is none
 }
 
 // compiledRule is a rule, the root of its condition and its log source.
@@ -86,12 +87,27 @@ type source struct {
 
 // Rules returns the rules that the Matcher evaluates, in the order in which they were given.
 func (m *Matcher) Rules() []*Rule {
-	rules := make([]*Rule, len(m.rules))
+	rules := make([]*Rule, 0, len(m.rules))
 	for i := range m.rules {
-		rules[i] = m.rules[i].rule
+		if !m.leaves(int32(i)) {
+			rules = append(rules, m.rules[i].rule)
+		}
 	}
 	return rules
 }
+
+// Without returns a Matcher that leaves out the rules for which leave is true. It shares all else with m, so that it costs
+// next to nothing beside Compile; a rule that is left out is still looked for, which costs little, and never evaluated.
+func (m *Matcher) Without(leave func(*Rule) bool) *Matcher {
+	less := *m
+	less.off = make([]bool, len(m.rules))
+	for i := range m.rules {
+		less.off[i] = m.leaves(int32(i)) || leave(m.rules[i].rule)
+	}
+	return &less
+}
+
+func (m *Matcher) leaves(i int32) bool { return m.off != nil && m.off[i] }
 
 // Match returns the rules that the event matches, in the order in which they were given to Compile. The
 // slice is valid until the next call with the same Scratch.
@@ -103,12 +119,12 @@ func (m *Matcher) Match(ev Event, s *Scratch) []*Rule {
 	}
 	s.out = s.out[:0]
 	for _, i := range s.candidates {
-		if s.eval(m.rules[i].root) {
+		if !m.leaves(i) && s.eval(m.rules[i].root) {
 			s.matched = append(s.matched, i)
 		}
 	}
 	for _, i := range r.always {
-		if s.eval(m.rules[i].root) {
+		if !m.leaves(i) && s.eval(m.rules[i].root) {
 			s.matched = append(s.matched, i)
 		}
 	}

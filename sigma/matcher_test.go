@@ -53,6 +53,32 @@ var someEvent = sigma.Fields{
 	{Name: "User", Value: "alice"}, {Name: "Port", Value: "8080"}, {Name: "ParentImage", Value: "explorer.exe"},
 }
 
+// TestWithout: rules are left out of a matcher and taken up again, whether the index finds them or not.
+func TestWithout(t *testing.T) {
+	whole := compileText(t, someRules+`
+---
+title: always
+logsource: {product: test}
+detection:
+  s: {Nothing: null}
+  condition: s
+`)
+	s := whole.NewScratch()
+	less := whole.Without(func(r *sigma.Rule) bool { return r.Title == "one" || r.Title == "always" })
+	least := less.Without(func(r *sigma.Rule) bool { return r.Title == "two" })
+	for _, row := range []struct {
+		m                 *sigma.Matcher
+		matches, evaluate string
+	}{{whole, "[one two always]", "[one two three always]"}, {less, "[two]", "[two three]"}, {least, "[]", "[three]"}, {whole, "[one two always]", "[one two three always]"}} {
+		if got := titles(row.m.Match(someEvent, s)); got != row.matches {
+			t.Errorf("matched %s, want %s", got, row.matches)
+		}
+		if got := titles(row.m.Rules()); got != row.evaluate {
+			t.Errorf("evaluates %s, want %s", got, row.evaluate)
+		}
+	}
+}
+
 func TestMatchAllocatesNothing(t *testing.T) {
 	m := compileText(t, someRules)
 	s := m.NewScratch()

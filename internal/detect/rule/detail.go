@@ -115,7 +115,7 @@ func (x *Room) view(r *http.Request) (*detailView, error) {
 		view.CasesErr = err.Error()
 	}
 	for _, other := range x.library.Set().Rules {
-		if other != one && other.File == one.File {
+		if other.Key != one.Key && other.File == one.File {
 			view.Siblings++
 		}
 	}

@@ -180,6 +180,50 @@ func TestADisabledRuleStaysDisabled(t *testing.T) {
 	}
 }
 
+// TestWhoLeavesInTheMiddle: whenever the one who asked goes away, what the database says of a rule is what is in use.
+func TestWhoLeavesInTheMiddle(t *testing.T) {
+	t.Parallel()
+	l := open(t)
+	for i := range 300 {
+		ctx, leave := context.WithCancel(t.Context())
+		time.AfterFunc(time.Duration(i)*5*time.Microsecond, leave)
+		_ = l.SetEnabled(ctx, []string{idA}, "admin", i%2 == 1)
+		leave()
+		disabled, err := rule.DisabledIn(t.Context(), l.db)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, _ := l.Rule(idA); r.Enabled == disabled(idA) || r.Active != r.Enabled || (matches(l.Matcher(), `C:\whoami.exe`) != "") != r.Enabled {
+			t.Fatalf("try %d: the database says disabled: %v, and the set enabled: %v, active: %v", i, disabled(idA), r.Enabled, r.Active)
+		}
+	}
+}
+
+// BenchmarkSetEnabled turns one rule of many off and on, beside reading and compiling all of them as at a start.
+func BenchmarkSetEnabled(b *testing.B) {
+	l := open(b)
+	for i := range 2000 {
+		write(b, filepath.Join(l.dir, "rules", fmt.Sprint(i)+".yml"), whoami(fmt.Sprintf("cccccccc-cccc-4ccc-8ccc-%012d", i), fmt.Sprintf("p%d.exe", i)))
+	}
+	if err := l.Reload(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("switch", func(b *testing.B) {
+		for on := false; b.Loop(); on = !on {
+			if err := l.SetEnabled(b.Context(), []string{idA}, "admin", on); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("compile", func(b *testing.B) {
+		for b.Loop() {
+			if err := l.Reload(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestChangesAreSeenWithoutARestart(t *testing.T) {
 	t.Parallel()
 	l := open(t)

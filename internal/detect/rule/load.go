@@ -51,7 +51,11 @@ func (o *LoadOptions) load(before map[string]*parsed) (*Set, map[string]*parsed)
 		b.add(now[f.name])
 	}
 	b.compile()
-	return b.set, now
+	disabled := o.Disabled
+	if disabled == nil {
+		disabled = func(string) bool { return false }
+	}
+	return b.set.with(disabled), now
 }
 
 // parseAll parses on every core.
@@ -126,7 +130,7 @@ func (b *builder) add(p *parsed) {
 			b.set.filters = append(b.set.filters, d.Filter)
 		case d.Rule != nil:
 			b.addRule(&Rule{
-				Rule: d.Rule, Key: alert.RuleKey(d.Rule), Origin: p.origin, Enabled: true, Problems: slices.Clone(d.Problems), file: p.file,
+				Rule: d.Rule, Key: alert.RuleKey(d.Rule), Origin: p.origin, Problems: slices.Clone(d.Problems), file: p.file,
 			})
 		}
 	}
@@ -153,7 +157,7 @@ func (b *builder) addRule(r *Rule) {
 	})
 }
 
-// compile makes the matcher and tells each rule what became of it.
+// compile makes the matcher, of the disabled rules, too, and tells each rule what became of it.
 func (b *builder) compile() {
 	s := b.set
 	s.Rules = make([]*Rule, 0, len(s.byKey))
@@ -161,33 +165,29 @@ func (b *builder) compile() {
 		s.Rules = append(s.Rules, r)
 	}
 	slices.SortFunc(s.Rules, compareRules)
-	var enabled []*sigma.Rule
-	for _, r := range s.Rules {
-		if b.opt.Disabled != nil && b.opt.Disabled(r.Key) {
-			r.Enabled = false
-			continue
-		}
-		enabled = append(enabled, r.Rule)
-	}
-	var problems []sigma.Problem
-	s.Matcher, problems = sigma.Compile(enabled, s.filters, b.opt.compileOptions())
-	s.Problems = append(s.Problems, problems...)
 	type place struct {
 		file, id, title string
 	}
-	rules := make(map[place]*Rule, len(s.Rules))
-	for _, r := range s.Rules {
-		rules[place{r.File, r.ID, r.Title}] = r
+	parsed, rules := make([]*sigma.Rule, len(s.Rules)), make(map[place]*Rule, len(s.Rules))
+	for i, r := range s.Rules {
+		parsed[i], rules[place{r.File, r.ID, r.Title}] = r.Rule, r
+	}
+	var problems []sigma.Problem
+	s.whole, problems = sigma.Compile(parsed, s.filters, b.opt.compileOptions())
+	for _, p := range s.Problems {
+		s.found = append(s.found, keyed{Problem: p})
 	}
 	for _, p := range problems {
+		key := ""
 		if r := rules[place{p.File, p.RuleID, p.Title}]; r != nil {
-			r.Problems = append(r.Problems, p)
+			r.Problems, key = append(r.Problems, p), r.Key
 		}
+		s.found = append(s.found, keyed{p, key})
 	}
-	for _, r := range s.Matcher.Rules() {
-		s.byKey[alert.RuleKey(r)].Active = true
+	for _, r := range s.whole.Rules() {
+		s.byKey[alert.RuleKey(r)].runs = true
 	}
-	slices.SortStableFunc(s.Problems, func(a, b sigma.Problem) int {
+	slices.SortStableFunc(s.found, func(a, b keyed) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line))
 	})
 }

@@ -41,6 +41,7 @@ type Rule struct {
 	Active   bool
 	Problems []sigma.Problem
 
+	runs  bool // it could be compiled
 	file  *file
 	words string // what a search looks at, in lower case
 }
@@ -83,12 +84,41 @@ const Replaced sigma.ProblemKind = "replaced"
 type Set struct {
 	Matcher  *sigma.Matcher
 	Rules    []*Rule         // all that could be read, by title
-	Problems []sigma.Problem // of rules and of files, in the order of the files
+	Problems []sigma.Problem // of rules that are not disabled and of files, in the order of the files
 	Files    int
 
 	opt     *LoadOptions
 	byKey   map[string]*Rule
 	filters []*sigma.Filter
+	whole   *sigma.Matcher // of the disabled rules, too
+	found   []keyed        // all problems
+}
+
+// keyed is a problem that compiling a rule has shown, with the rule's key, or another, with "".
+type keyed struct {
+	sigma.Problem
+	key string
+}
+
+// with returns the set with those rules disabled for which the function is true. Nothing is compiled for it.
+func (s *Set) with(disabled func(key string) bool) *Set {
+	n := *s
+	n.Rules, n.byKey, n.Problems = make([]*Rule, len(s.Rules)), make(map[string]*Rule, len(s.Rules)), make([]sigma.Problem, 0, len(s.found))
+	off := make(map[*sigma.Rule]bool)
+	for i, r := range s.Rules {
+		one := *r
+		one.Enabled = !disabled(r.Key)
+		one.Active = one.Enabled && one.runs
+		off[one.Rule] = !one.Enabled
+		n.Rules[i], n.byKey[one.Key] = &one, &one
+	}
+	for _, p := range s.found {
+		if r := n.byKey[p.key]; r == nil || r.Enabled {
+			n.Problems = append(n.Problems, p.Problem)
+		}
+	}
+	n.Matcher = s.whole.Without(func(r *sigma.Rule) bool { return off[r] })
+	return &n
 }
 
 // Active returns how many rules are evaluated.
