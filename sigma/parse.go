@@ -177,12 +177,10 @@ func (e entry) text() string {
 // readRule reads a rule.
 func (d *documentParser) readRule(entries []entry, det entry) error {
 	r := &Rule{ID: d.id, Title: d.title, File: d.file, Line: d.line, Source: d.source}
-	hasLogsource := false
 	for _, e := range entries {
 		switch e.key {
 		case "id", "title", "taxonomy", "detection":
 		case "logsource":
-			hasLogsource = true
 			var err error
 			if r.Logsource, r.LogsourceDefinition, err = d.readLogsource(e); err != nil {
 				return err
@@ -199,22 +197,31 @@ func (d *documentParser) readRule(entries []entry, det entry) error {
 			d.readMetadata(r, e)
 		}
 	}
-	if !hasLogsource {
-		return errAt(d.line, "logsource is missing")
-	}
 	var err error
-	if r.detection, err = parseDetection(&d.document, det.value); err != nil {
+	if r.detection, err = d.detection(det.value); err != nil {
 		return err
 	}
-	for _, w := range r.detection.warnings {
-		d.warn(w.line, "%s", w.reason)
-	}
-	r.detection.warnings = nil
 	d.out.Rule = r
 	return nil
 }
 
-// readMetadata reads the keys that tell people about the rule.
+// detection reads what a rule or filter looks for. The keys in reserved are no search identifiers.
+func (d *documentParser) detection(n *yaml.Node, reserved ...string) (*detection, error) {
+	if d.logsource == (Logsource{}) {
+		return nil, errAt(d.line, "logsource is missing")
+	}
+	det, err := parseDetection(&d.document, n, reserved...)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range det.warnings {
+		d.warn(w.line, "%s", w.reason)
+	}
+	det.warnings = nil
+	return det, nil
+}
+
+// readMetadata reads the keys that tell people about the rule or filter.
 func (d *documentParser) readMetadata(r *Rule, e entry) {
 	switch e.key {
 	case "name":
@@ -252,43 +259,26 @@ func (d *documentParser) readMetadata(r *Rule, e entry) {
 // readFilter reads a filter.
 func (d *documentParser) readFilter(entries []entry, f entry) error {
 	x := &Filter{ID: d.id, Title: d.title, File: d.file, Line: d.line, Source: d.source}
-	hasLogsource := false
+	var meta Rule
 	for _, e := range entries {
 		switch e.key {
 		case "id", "title", "taxonomy", "filter":
 		case "logsource":
-			hasLogsource = true
 			var err error
 			if x.Logsource, _, err = d.readLogsource(e); err != nil {
 				return err
 			}
-		case "description":
-			x.Description = d.text(e)
-		case "author":
-			x.Author = strings.Join(d.texts(e), ", ")
-		case "date":
-			x.Date = d.date(e)
-		case "modified":
-			x.Modified = d.date(e)
 		default:
-			if x.Custom == nil {
-				x.Custom = make(map[string]*yaml.Node)
-			}
-			x.Custom[e.key] = e.value
+			d.readMetadata(&meta, e)
 		}
 	}
-	if !hasLogsource {
-		return errAt(d.line, "logsource is missing")
-	}
+	x.Description, x.Author, x.Date, x.Modified, x.Custom = meta.Description, meta.Author, meta.Date, meta.Modified, meta.Custom
 	if err := d.readFilterRules(x, f); err != nil {
 		return err
 	}
 	var err error
-	if x.detection, err = parseDetection(&d.document, f.value, "rules"); err != nil {
+	if x.detection, err = d.detection(f.value, "rules"); err != nil {
 		return err
-	}
-	for _, w := range x.detection.warnings {
-		d.warn(w.line, "%s", w.reason)
 	}
 	if !hasNegation(x.detection.expr) {
 		d.warn(f.line, "the condition has no not: the rules will only match events that the filter selects too")
