@@ -46,6 +46,7 @@ type RecordsOptions struct {
 	Log       *slog.Logger // nil is slog.Default()
 	Demo      bool         // visitors from this machine are signed in
 	PublicURL string       // where people find the server; "" is the configured one
+	Events    auth.Events  // takes security events; nil leaves them to the log
 }
 
 // DatabasePath is the file of the records where no other database is configured.
@@ -107,7 +108,7 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 	settings := auth.Config{
 		Roles: x.Roles, Seal: x.Keys, Ledger: x.Ledger, Mailer: letters, PublicURL: opt.PublicURL,
 		IdleLimit: time.Duration(c.Auth.Idle), AbsoluteLimit: time.Duration(c.Auth.Absolute), StepUp: time.Duration(c.Auth.StepUp),
-		AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Log: opt.Log,
+		AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
 	}
 	if c.Auth.Breached != "" {
 		if x.breached, err = auth.OpenLists(c.Auth.Breached); err != nil {

@@ -22,6 +22,7 @@ import (
 	"yagura/internal/detect/search"
 	"yagura/internal/detect/source"
 	"yagura/internal/detect/source/follow"
+	"yagura/internal/detect/source/self"
 	"yagura/internal/detect/source/syslogd"
 	"yagura/internal/platform/access"
 	"yagura/internal/platform/account"
@@ -60,6 +61,7 @@ type Server struct {
 	opt     ServerOptions
 	started time.Time
 
+	own      *self.Recorder
 	inputs   *source.Inputs
 	syslog   *syslogd.Server
 	follower *follow.Follower
@@ -71,7 +73,7 @@ type Server struct {
 
 // NewServer opens everything and listens; Run serves.
 func NewServer(ctx context.Context, opt ServerOptions) (*Server, error) {
-	s := &Server{opt: opt, started: time.Now(), limiter: httpd.NewLimiter(httpd.DefaultLimits(), nil)}
+	s := &Server{opt: opt, started: time.Now(), own: self.New(), limiter: httpd.NewLimiter(httpd.DefaultLimits(), nil)}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -84,7 +86,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.proxies, err = httpd.ParseProxies(c.HTTP.Proxies, ""); err != nil {
 		return err
 	}
-	s.Engine, err = Open(ctx, c, RecordsOptions{Log: opt.Log, Demo: opt.Demo, PublicURL: publicURL(c)})
+	s.Engine, err = Open(ctx, c, RecordsOptions{Log: opt.Log, Demo: opt.Demo, PublicURL: publicURL(c), Events: s.own})
 	if err != nil {
 		return err
 	}
@@ -214,6 +216,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		group.Go(func() error { return s.follower.Run(ctx) })
 	}
 	s.Records.run(ctx, s.opt.Log, group.Go)
+	group.Go(func() error { s.own.Run(ctx, s, s.opt.Log); return nil })
 	group.Go(func() error {
 		if err := s.LoadRules(ctx); err != nil {
 			return err
