@@ -13,6 +13,7 @@ import (
 	"yagura/internal/detect/source/follow"
 	"yagura/internal/detect/source/hec"
 	"yagura/internal/detect/source/otlp"
+	"yagura/internal/detect/source/self"
 	"yagura/internal/detect/source/syslogd"
 	"yagura/internal/platform/web"
 )
@@ -107,7 +108,7 @@ func (r row) Reason() string {
 }
 
 // inputs that the catalogues have a word for.
-var inputs = []string{elastic.Input, hec.Input, otlp.Input, api.Input, api.InputImport, syslogd.Input, follow.Input, "demo"}
+var inputs = []string{elastic.Input, hec.Input, otlp.Input, api.Input, api.InputImport, syslogd.Input, follow.Input, self.Input, "demo"}
 
 // Label is an input for people: a message key, or the name as it is where there is none.
 type Label struct{ Key, Name string }

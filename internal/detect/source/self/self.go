@@ -18,8 +18,11 @@ import (
 	"yagura/internal/platform/auth"
 )
 
-// Source is the id of the source.
-const Source = "yagura"
+// Source is the id of the source, Input the kind of its input.
+const (
+	Source = "yagura"
+	Input  = "internal"
+)
 
 const (
 	queued    = 4096
@@ -98,7 +101,7 @@ func (r *Recorder) collect(ctx context.Context) []auth.Event {
 }
 
 func toBatch(events []auth.Event) *intake.Batch {
-	b := &intake.Batch{Input: "internal", Source: Source, Format: intake.JSON, Dataset: "yagura.audit", Received: time.Now().UTC()}
+	b := &intake.Batch{Input: Input, Source: Source, Format: intake.JSON, Dataset: "yagura.audit", Received: time.Now().UTC()}
 	for _, e := range events {
 		b.Items = append(b.Items, intake.Item{Data: encode(e)})
 	}
