@@ -2,9 +2,10 @@
 GO       ?= go
 PKGS     := ./...
 FUZZTIME ?= 30s
+LOADTIME ?= 5m
 export CGO_ENABLED = 0
 
-.PHONY: run build test test-packages check cross bench fuzz soak clean
+.PHONY: run build test test-packages check cross bench load fuzz soak clean
 
 run: ## the demo, as a newcomer sees it
 	$(GO) run ./cmd/yagura demo
@@ -32,6 +33,10 @@ cross: ## the other platforms build, too
 
 bench: build ## every figure beside its baseline; needs YAGURA_CORPUS for the real logs
 	sh tools/bench.sh
+
+load: build test-packages ## 200 signed-in people for LOADTIME, on SQLite and on PostgreSQL
+	$(GO) build -trimpath -o bin/yagura-load ./cmd/yagura-load
+	@YAGURA_POSTGRES_DURABLE=1 sh tools/postgres.sh bin/yagura-load -for $(LOADTIME)
 
 fuzz: ## every fuzz target for FUZZTIME
 	@sh tools/fuzz.sh $(FUZZTIME)
