@@ -31,12 +31,6 @@ const (
 	maxLength = 1024 // bytes; more is no password but an attempt to keep us busy
 )
 
-// newPassword makes a password of 100 random bits that can be read aloud: "k3vqz-7mhta-…", 20 letters and digits.
-func newPassword() string {
-	text := strings.ToLower(rand.Text())[:20]
-	return text[:5] + "-" + text[5:10] + "-" + text[10:15] + "-" + text[15:]
-}
-
 // hash returns the password as a PHC string: $argon2id$v=19$m=65536,t=3,p=4$salt$key.
 func hash(password string, c cost) string {
 	salt := make([]byte, saltBytes)
