@@ -229,6 +229,9 @@ func TestTheFirstStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if due, err := h.SetupDue(t.Context()); err != nil || !due {
+			t.Errorf("before the setup: %t %v", due, err)
+		}
 		b := h.browser("192.0.2.1")
 		setup := func(token, password string) error {
 			return b.do(func(w http.ResponseWriter, r *http.Request) error {
@@ -247,6 +250,9 @@ func TestTheFirstStart(t *testing.T) {
 			t.Errorf("with one: %+v %v", user, err)
 		}
 		want(t, "the link again", setup(token, good), fault.NotFound)
+		if due, err := h.SetupDue(t.Context()); err != nil || due {
+			t.Errorf("after the setup: %t %v", due, err)
+		}
 		if again, err := h.SetupToken(t.Context()); err != nil || again != "" {
 			t.Errorf("a later start: %q %v", again, err)
 		}

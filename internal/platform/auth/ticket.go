@@ -148,6 +148,16 @@ func (a *Accounts) SetupToken(ctx context.Context) (token string, err error) {
 	return token, err
 }
 
+// SetupDue reports whether there is no active administrator yet, so that nobody can look after the server.
+func (a *Accounts) SetupDue(ctx context.Context) (due bool, err error) {
+	err = a.db.Read(ctx, func(tx *db.Tx) error {
+		n, err := admins(tx, "")
+		due = n == 0
+		return err
+	})
+	return due, err
+}
+
 // Setup makes the first administrator by the link's token, and signs them in. Errors: fault.NotFound when the link opens nothing
 // (any more), fault.Invalid as Create's and Acceptable's.
 func (a *Accounts) Setup(w http.ResponseWriter, r *http.Request, token string, n NewPerson, password string) error {
