@@ -14,6 +14,7 @@ type signInView struct {
 	Name    string
 	Passkey bool
 	OIDC    string // what the company's sign-on is called, "" for none
+	Setup   bool   // nobody can sign in before the first administrator is made
 }
 
 func (x *Account) signInView(r *http.Request, next string) signInView {
@@ -26,6 +27,10 @@ func (x *Account) signInPage(w http.ResponseWriter, r *http.Request) error {
 	v := x.signInView(r, r.URL.Query().Get("next"))
 	if web.User(r) != nil {
 		return x.site.Redirect(w, r, v.Next)
+	}
+	var err error
+	if v.Setup, err = x.accounts.SetupDue(r.Context()); err != nil {
+		return err
 	}
 	return x.site.Render(w, r, http.StatusOK, "account/signin", v)
 }
