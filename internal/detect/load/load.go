@@ -6,6 +6,7 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -39,7 +40,7 @@ type Progress struct {
 type Result struct {
 	Files    int
 	Events   int64
-	Problems []Problem // the first MaxProblems
+	Problems []Problem // the first MaxProblems, as Cut leaves them
 }
 
 // MaxProblems is how many problems a Result names.
@@ -48,8 +49,18 @@ const MaxProblems = 100
 // Problem is something that could not be read.
 type Problem struct {
 	File   string
-	Place  string // "line 7", "chunk 3"; "" for the file as a whole
+	Place  string // "line 7", "chunk 3"; "" for the file as a whole: it was not read, or not to its end
 	Reason string
+}
+
+// Cut keeps the first MaxProblems. Those of whole files go before all others: that a file was not read is not to be lost
+// among a thousand lines of another.
+func Cut(problems []Problem) []Problem {
+	if len(problems) > MaxProblems {
+		slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Compare(min(len(a.Place), 1), min(len(b.Place), 1)) })
+		problems = problems[:MaxProblems]
+	}
+	return problems
 }
 
 func (p Problem) String() string {
@@ -62,14 +73,14 @@ func (p Problem) String() string {
 // Files reads the files, and the log files in the folders, among paths, in order. It gives take a batch at a
 // time; the batch and its items are take's to keep. An error of take, or the end of ctx, ends the reading.
 func Files(ctx context.Context, paths []string, opt Options, take func(context.Context, *intake.Batch) error) (*Result, error) {
-	files, err := list(paths)
-	if err != nil {
-		return nil, err
-	}
 	if opt.MaxItems <= 0 {
 		opt.MaxItems = 512
 	}
 	r := reader{opt: opt, take: take}
+	files, err := r.list(paths)
+	if err != nil {
+		return nil, err
+	}
 	for _, path := range files {
 		if err := r.file(ctx, path); err != nil {
 			return &r.result, err
@@ -84,11 +95,7 @@ type reader struct {
 	result Result
 }
 
-func (r *reader) problem(p Problem) {
-	if len(r.result.Problems) < MaxProblems {
-		r.result.Problems = append(r.result.Problems, p)
-	}
-}
+func (r *reader) problem(p Problem) { r.result.Problems = Cut(append(r.result.Problems, p)) }
 
 func (r *reader) file(ctx context.Context, path string) error {
 	r.result.Files++
@@ -138,15 +145,23 @@ func (r *reader) batch(ctx context.Context, path string, f *logfile.File, items 
 	return nil
 }
 
-// list names the files of paths: folders with all log files below them, in order.
-func list(paths []string) ([]string, error) {
+// list names the files of paths: folders with all log files below them, in order, each once. What cannot be looked at below
+// a folder is a problem.
+func (r *reader) list(paths []string) ([]string, error) {
 	var files []string
+	seen := make(map[string]bool)
 	for _, path := range paths {
 		err := filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-			if err != nil {
+			switch {
+			case err != nil && p == path:
 				return err
-			}
-			if !d.IsDir() && (p == path || logfile.Known(p)) {
+			case err != nil:
+				if pe, ok := errors.AsType[*fs.PathError](err); ok {
+					err = pe.Err
+				}
+				r.problem(Problem{File: p, Reason: err.Error()})
+			case !d.IsDir() && (p == path || logfile.Known(p)) && !seen[filepath.Clean(p)]:
+				seen[filepath.Clean(p)] = true
 				files = append(files, p)
 			}
 			return nil
@@ -158,5 +173,5 @@ func list(paths []string) ([]string, error) {
 	if len(files) == 0 {
 		return nil, fault.New(fault.Invalid, "fault.file.none", "no log file in %s", strings.Join(paths, ", "))
 	}
-	return slices.Compact(files), nil
+	return files, nil
 }

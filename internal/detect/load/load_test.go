@@ -43,6 +43,26 @@ func TestOneBadFileCostsNothingButItself(t *testing.T) {
 	}
 }
 
+// TestAFileThatWasNotReadIsTold: though a thousand lines of another are wrong, and without naming the file twice.
+func TestAFileThatWasNotReadIsTold(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "a.csv", "x\n"+strings.Repeat("1,2\n", 1000))
+	write(t, dir, "b.json.gz", "\x1f\x8b\x08 broken")
+	write(t, dir, "c.log", "a line\n")
+	events := 0
+	result, err := load.Files(t.Context(), []string{dir, filepath.Join(dir, "c.log"), dir + "/./c.log"}, load.Options{}, func(_ context.Context, b *intake.Batch) error {
+		events += len(b.Items)
+		return nil
+	})
+	if err != nil || events != 1001 || result.Files != 3 {
+		t.Errorf("%d events of %d files, %v", events, result.Files, err)
+	}
+	if p := result.Problems[0]; len(result.Problems) != load.MaxProblems || p.Place != "" || filepath.Base(p.File) != "b.json.gz" || strings.Contains(p.Reason, "b.json.gz") {
+		t.Errorf("%d problems, the first is %+v", len(result.Problems), p)
+	}
+}
+
 func TestNothingToReadIsWrongInput(t *testing.T) {
 	t.Parallel()
 	take := func(context.Context, *intake.Batch) error { return nil }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
@@ -58,6 +59,19 @@ func decodeText(content *bufio.Reader) *bufio.Reader {
 		return content
 	}
 	return bufio.NewReaderSize(transform.NewReader(content, enc.NewDecoder()), bufferSize)
+}
+
+// isText reports whether the beginning of a file, decoded, can be that of a text.
+func isText(head []byte) bool {
+	if bytes.ContainsFunc(head, func(r rune) bool { return r < ' ' && !strings.ContainsRune("\t\n\v\f\r\x1b", r) }) {
+		return false
+	}
+	for cut := range min(utf8.UTFMax, len(head)) { // a character may be cut at the end
+		if utf8.Valid(head[:len(head)-cut]) {
+			return true
+		}
+	}
+	return len(head) == 0
 }
 
 // looksUTF16LE: ASCII text in two bytes a character, as Windows' tools write it.

@@ -61,12 +61,10 @@ func (e *evtxReader) header() error {
 	if _, err := io.ReadFull(e.r, head); err != nil {
 		return fmt.Errorf("file header: %w", err)
 	}
-	e.number = 1
 	if major := binary.LittleEndian.Uint16(head[38:]); major != 3 {
 		e.damage("file header", fmt.Sprintf("EVTX version %d.%d is not known; read as version 3", major, binary.LittleEndian.Uint16(head[36:])))
 	}
 	// The header's own block size is always 4096; a damaged one must not move the chunks.
-	e.number = 0
 	e.chunk = make([]byte, chunkSize)
 	return e.nextChunk()
 }
@@ -81,11 +79,11 @@ func (e *evtxReader) nextChunk() error {
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			if n <= chunkHeaderSize || string(e.chunk[:8]) != chunkMagic {
 				if !zero(e.chunk[:n]) {
-					e.damage(place, "the file breaks off in it, before its first record")
+					e.damage("", "it breaks off in "+place+", before its first record")
 				}
 				return io.EOF
 			}
-			e.damage(place, fmt.Sprintf("the file breaks off in it, after %d of %d bytes", n, chunkSize))
+			e.damage("", fmt.Sprintf("it breaks off in %s, after %d of %d bytes", place, n, chunkSize))
 			clear(e.chunk[n:])
 		case err != nil:
 			return err

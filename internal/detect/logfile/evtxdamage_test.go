@@ -64,7 +64,7 @@ func TestDamagedEVTXIsReadAsFarAsItMakesSense(t *testing.T) {
 		{"the second record's size", change(second+4, 0xff, 0xff), 1, 0, "says it is"},
 		{"the second record's content", change(second+28, 0x3f), 2, 1, "checksum"},
 		{"the chunk's magic", change(4096, 'X'), 0, 0, "chunk 1: it does not begin like a chunk"},
-		{"the file's end", good[:second+30], 2, 1, "the file breaks off in it"},
+		{"the file's end", good[:second+30], 2, 1, ": it breaks off in chunk 1"},
 		{"a chunk before it", append(append(bytes.Clone(good[:4096]), bytes.Repeat([]byte{7}, 64<<10)...), good[4096:]...), 2, 0, "chunk 1: it does not begin like a chunk"},
 		{"an empty chunk before it", append(append(bytes.Clone(good[:4096]), make([]byte, 64<<10)...), good[4096:]...), 2, 0, ""},
 	} {

@@ -5,7 +5,8 @@
 // What a file is, its content says; the name decides only where the content could be either. Everything is
 // streamed: memory is bounded by the largest item, so a compressed bomb costs time and no memory. A damaged part is
 // skipped and reported with its place, a part that is no event of the file's format becomes an item with Error
-// set: nothing is left out in silence, and no content makes it panic.
+// set: nothing is left out in silence, and no content makes it panic. A file that breaks off is reported as a whole, and
+// so is one of which the name says that it is packed or an event log and the content is neither that nor text.
 package logfile
 
 import (
@@ -37,7 +38,7 @@ const maxDamage = 100
 
 // Damage is a part of the file that could not be read.
 type Damage struct {
-	Place  string // "chunk 3", "line 7", "record 12"
+	Place  string // "chunk 3", "line 7", "record 12"; "" for the file as a whole, which was not read to its end
 	Reason string
 }
 
@@ -51,7 +52,8 @@ type File struct {
 	total   int64
 	closers []func() error
 	damage  []Damage
-	more    int // damaged places beyond maxDamage
+	more    int    // damaged places beyond maxDamage
+	whole   string // what is wrong with the file as a whole
 	done    error
 }
 
@@ -76,7 +78,7 @@ func Known(path string) bool {
 	return false
 }
 
-// Open opens the file of that name. The caller closes it.
+// Open opens the file of that name. The caller closes it. Errors say what is wrong and leave the path to the caller.
 func Open(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -84,11 +86,14 @@ func Open(path string) (*File, error) {
 		if errors.Is(err, os.ErrNotExist) {
 			code = fault.NotFound
 		}
-		return nil, fault.New(code, "", "open log file: %w", err)
+		if pe, ok := errors.AsType[*os.PathError](err); ok {
+			err = pe.Err
+		}
+		return nil, fault.New(code, "", "cannot be opened: %w", err)
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
-		err = fault.New(fault.Invalid, "", "%s is a folder, not a log file", path)
+		err = fault.New(fault.Invalid, "", "it is a folder, not a log file")
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -102,16 +107,16 @@ func Open(path string) (*File, error) {
 	return lf, nil
 }
 
-// NewReader reads a stream as if it were the file of that name. Close leaves r open.
+// NewReader reads a stream as if it were the file of that name. Close leaves r open. Errors are like Open's.
 func NewReader(name string, r io.Reader) (*File, error) {
 	f := &File{name: name, counted: &counter{r: r}}
 	content, closers, err := decompress(f.counted)
 	f.closers = closers
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
-	if err := f.recognise(content); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
+	if err := f.recognise(content, len(closers) > 0); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
@@ -122,26 +127,41 @@ func plainName(name string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
 }
 
-// recognise chooses the reader by the content's beginning, then by the name.
-func (f *File) recognise(content *bufio.Reader) error {
+// recognise chooses the reader by the content's beginning, then by the name. packed says that the content was
+// compressed.
+func (f *File) recognise(content *bufio.Reader, packed bool) error {
+	ext := filepath.Ext(plainName(f.name))
+	compression := map[string]string{".gz": "gzip", ".zst": "zstd"}[strings.ToLower(filepath.Ext(f.name))]
 	head, err := content.Peek(4096)
 	if err != nil && len(head) == 0 {
 		f.format = intake.Line
 		if errors.Is(err, io.EOF) {
 			err = nil
+			if compression != "" && !packed || ext == ".evtx" {
+				f.damaged("", "it is empty")
+			}
 		}
 		f.done = io.EOF
 		return err
 	}
-	if string(head[:min(len(head), len(evtxMagic))]) == evtxMagic {
-		f.format = intake.JSON
-		f.reader = &evtxReader{r: content, damage: f.damaged}
-		return nil
+	isEVTX := strings.HasPrefix(string(head), evtxMagic)
+	text := content
+	if !isEVTX {
+		text = decodeText(content)
+		head, _ = text.Peek(4096)
 	}
-	text := decodeText(content)
-	head, _ = text.Peek(4096)
+	switch {
+	case isEVTX, ext == ".evtx" && (!isText(head) || strings.HasPrefix(evtxMagic, string(head))):
+		if !isEVTX {
+			f.damaged("", "it does not begin like the Windows event log that its name says it is")
+		}
+		f.format = intake.JSON
+		f.reader = &evtxReader{r: text, damage: f.damaged}
+		return nil
+	case compression != "" && !packed && !isText(head):
+		return fault.New(fault.Invalid, "", "it is no %s file, as its name says, and no text", compression)
+	}
 	start := strings.TrimLeft(string(head), " \t\r\n")
-	ext := filepath.Ext(plainName(f.name))
 	f.format = intake.JSON
 	lines := &lineReader{r: text}
 	switch {
@@ -180,7 +200,7 @@ func (f *File) Next(ctx context.Context, max int) ([]intake.Item, error) {
 		f.done = f.reader.next(&b)
 	}
 	if f.done != nil && !errors.Is(f.done, io.EOF) {
-		f.damaged("the end", f.done.Error())
+		f.damaged("", "it cannot be read to its end: "+f.done.Error())
 		f.done = io.EOF
 	}
 	items := b.items()
@@ -200,20 +220,30 @@ func (f *File) Dataset() string { return f.dataset }
 // for a stream. Safe to call while Next runs.
 func (f *File) Progress() (read, total int64) { return f.counted.n.Load(), f.total }
 
-// Damage returns what has been skipped so far.
+// Damage returns what has been skipped so far; what is wrong with the file as a whole comes first, and once.
 func (f *File) Damage() []Damage {
-	if f.more == 0 {
-		return f.damage
+	var list []Damage
+	if f.whole != "" {
+		list = append(list, Damage{"", f.whole})
 	}
-	return append(f.damage[:len(f.damage):len(f.damage)], Damage{"elsewhere", fmt.Sprintf("%d more damaged places", f.more)})
+	list = append(list, f.damage...)
+	if f.more > 0 {
+		list = append(list, Damage{"elsewhere", fmt.Sprintf("%d more damaged places", f.more)})
+	}
+	return list
 }
 
 func (f *File) damaged(place, reason string) {
-	if len(f.damage) >= maxDamage {
+	switch {
+	case place == "" && f.whole != "":
+		f.whole += "; " + reason
+	case place == "":
+		f.whole = reason
+	case len(f.damage) >= maxDamage:
 		f.more++
-		return
+	default:
+		f.damage = append(f.damage, Damage{place, reason})
 	}
-	f.damage = append(f.damage, Damage{place, reason})
 }
 
 // Close closes what Open opened.

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -214,6 +215,59 @@ func TestWhatCannotBeOpenedSaysWhy(t *testing.T) {
 	}
 	if _, err := logfile.Open(dir); !fault.Is(err, fault.Invalid) {
 		t.Errorf("a folder: %v", err)
+	}
+}
+
+// TestANameThatPromisesMore: a file that is not what its name says is told of, unless it is a text that can be read as one.
+func TestANameThatPromisesMore(t *testing.T) {
+	t.Parallel()
+	random := make([]byte, 70_000)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(random)
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	_, _ = z.Write(bytes.Repeat([]byte("a line of a log\n"), 1000))
+	_ = z.Close()
+	cut := packed.Bytes()[:packed.Len()-9]
+	for _, row := range []struct {
+		name    string
+		content []byte
+		refused string
+		items   int
+		damage  string // of the file as a whole
+	}{
+		{"a.evtx", random, "", 0, "it does not begin like the Windows event log"},
+		{"a.evtx", random[:9], "", 0, "it does not begin like the Windows event log"},
+		{"a.evtx", []byte("Elf"), "", 0, "cannot be read to its end"},
+		{"a.evtx", []byte("a text\nin two lines\n"), "", 2, ""},
+		{"a.evtx", []byte("\xff\xfea\x00b\x00"), "", 1, ""},
+		{"a.evtx", nil, "", 0, "it is empty"},
+		{"a.log.gz", random, "it is no gzip file", 0, ""},
+		{"A.LOG.ZST", random, "it is no zstd file", 0, ""},
+		{"a.log.gz", []byte("unpacked on its way\n"), "", 1, ""},
+		{"a.log.gz", []byte("途中で展開された\n"), "", 1, ""},
+		{"a.log.gz", nil, "", 0, "it is empty"},
+		{"a.log.gz", cut, "", 1000, "it cannot be read to its end: unexpected EOF"},
+		{"a.log.zst", packed.Bytes(), "", 1000, ""},
+		{"a.log", nil, "", 0, ""},
+	} {
+		f, err := logfile.NewReader(row.name, bytes.NewReader(row.content))
+		if row.refused != "" {
+			if err == nil || !strings.Contains(err.Error(), row.refused) || strings.Contains(err.Error(), row.name) {
+				t.Errorf("%s: %v", row.name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", row.name, err)
+			continue
+		}
+		items, damage := readAll(t, f), f.Damage()
+		if row.damage == "" && len(damage) > 0 || row.damage != "" && (len(damage) == 0 || damage[0].Place != "" || !strings.Contains(damage[0].Reason, row.damage)) {
+			t.Errorf("%s, %d bytes: damage %q, want %q", row.name, len(row.content), damage, row.damage)
+		}
+		if len(items) != row.items {
+			t.Errorf("%s, %d bytes: %d items, want %d", row.name, len(row.content), len(items), row.items)
+		}
 	}
 }
 

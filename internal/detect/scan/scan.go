@@ -55,7 +55,7 @@ type Summary struct {
 	Matches   int64
 	ByLevel   map[sigma.Level]int64
 	ByTactic  map[string]int64
-	Problems  []load.Problem // the first load.MaxProblems
+	Problems  []load.Problem // as load.Cut leaves them
 	Elapsed   time.Duration
 }
 
@@ -129,8 +129,7 @@ func Files(ctx context.Context, paths []string, opt Options, v Visitor) (*Summar
 	err := group.Wait()
 	if read != nil {
 		s.Files = read.Files
-		s.Problems = append(s.Problems, read.Problems...)
-		s.Problems = s.Problems[:min(len(s.Problems), load.MaxProblems)]
+		s.Problems = load.Cut(append(s.Problems, read.Problems...))
 	}
 	s.Elapsed = time.Since(started)
 	return s, err
@@ -146,7 +145,7 @@ func (s *Summary) add(t *tally) {
 	for tactic, n := range t.tactics {
 		s.ByTactic[tactic] += n
 	}
-	s.Problems = append(s.Problems, t.problems[:min(len(t.problems), load.MaxProblems-len(s.Problems))]...)
+	s.Problems = load.Cut(append(s.Problems, t.problems...))
 }
 
 // worker matches chunks; its engines are its own.
