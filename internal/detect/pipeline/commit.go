@@ -99,7 +99,7 @@ func (p *Pipeline) finish(ctx context.Context, group []*job) bool {
 	return true
 }
 
-// record hands matches to the recorder, and tries again until it succeeds or ctx ends. Without matches there is nothing
+// record hands matches to the recorder, and tries again until it succeeds or the pipeline stops. Without matches there is nothing
 // that could be counted twice, and the position need not move.
 func (p *Pipeline) record(ctx context.Context, upTo cursor, matches []Match) error {
 	if len(matches) == 0 || p.opt.Recorder == nil {
@@ -114,8 +114,8 @@ func (p *Pipeline) record(ctx context.Context, upTo cursor, matches []Match) err
 		if err == nil {
 			return nil
 		}
-		p.log.Error("alerts cannot be recorded; the pipeline waits", "error", err)
-		if err := wait.sleep(ctx); err != nil {
+		wait.log(p.log, "alerts cannot be recorded; the pipeline waits", err)
+		if err := wait.sleep(p.reading); err != nil {
 			return err
 		}
 	}

@@ -79,6 +79,7 @@ type Pipeline struct {
 	counted spool.Position // matches of records before it are recorded
 	horizon horizon
 
+	reading     context.Context // ends when Stop is called
 	stopReading context.CancelFunc
 	abort       context.CancelFunc
 	done        chan struct{} // closed when every goroutine has returned
@@ -154,7 +155,7 @@ func (p *Pipeline) Start() {
 	}
 	hard, abort := context.WithCancel(context.Background())
 	soft, stop := context.WithCancel(hard)
-	p.abort, p.stopReading = abort, stop
+	p.reading, p.abort, p.stopReading = soft, abort, stop
 
 	var wg sync.WaitGroup
 	wg.Go(func() { p.read(soft) })
@@ -168,8 +169,8 @@ func (p *Pipeline) Start() {
 	}()
 }
 
-// Stop ends the work: what is being worked on is finished, unless ctx ends first, and the rest stays in the spool
-// for the next start. Stop the inputs first; Accept still answers, from the spool.
+// Stop ends the work: what is being worked on is finished, unless ctx ends first or the store refuses it, and the rest stays
+// in the spool for the next start. Stop the inputs first; Accept still answers, from the spool.
 func (p *Pipeline) Stop(ctx context.Context) error {
 	if p.stopReading == nil {
 		return nil // never started

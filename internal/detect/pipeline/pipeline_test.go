@@ -168,6 +168,28 @@ func TestAFailingStoreLosesNothingAndIsSeen(t *testing.T) {
 	}
 }
 
+// TestStoppingWaitsForNoStoreThatRefuses stops without a limit of time: it would hang.
+func TestStoppingWaitsForNoStoreThatRefuses(t *testing.T) {
+	t.Parallel()
+	for name, breaks := range map[string]func(*rig, error){
+		"store":    func(r *rig, err error) { r.store.breakWith(err) },
+		"recorder": func(r *rig, err error) { r.recorder.breakWith(err) },
+	} {
+		r := newRig(t, nil)
+		breaks(r, errFull)
+		r.accept(t, "alarm 1", "alarm 2")
+		waitUntil(t, func() bool { return r.Status().Store.Error != "" || r.Status().Recorder.Error != "" })
+		r.reopen(t)
+		breaks(r, nil)
+		r.drain(t)
+		got := r.store.values("name")
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"alarm 1", "alarm 2"}) {
+			t.Errorf("a refusing %s: afterwards %q are stored", name, got)
+		}
+	}
+}
+
 func TestAFailingRecorderLosesNothingAndIsSeen(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

@@ -43,7 +43,7 @@ func (r *replay) known(ctx context.Context, at spool.Position) (*known, error) {
 			r.segment, r.set = at.Segment, set
 			return set, nil
 		}
-		r.p.log.Error("the store does not say what it has; the replay waits", "error", err)
+		wait.log(r.p.log, "the store does not say what it has; the replay waits", err)
 		if err := wait.sleep(ctx); err != nil {
 			return nil, err
 		}

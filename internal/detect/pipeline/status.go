@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -62,6 +63,15 @@ func (s *state) trouble(t *trouble, err error) {
 
 // backoff waits longer after each failure, from 0.1 s to 5 s.
 type backoff struct{ last time.Duration }
+
+// log tells the first failure loudly and those that follow it quietly: what goes on is told by Status.
+func (b *backoff) log(log *slog.Logger, message string, err error) {
+	level := slog.LevelError
+	if b.last > 0 {
+		level = slog.LevelDebug
+	}
+	log.Log(context.Background(), level, message, "error", err)
+}
 
 func (b *backoff) sleep(ctx context.Context) error {
 	b.last = min(max(2*b.last, 100*time.Millisecond), 5*time.Second)

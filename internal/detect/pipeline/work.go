@@ -33,7 +33,7 @@ func (p *Pipeline) newWorker() *worker {
 func (w *worker) run(ctx context.Context) {
 	for j := range w.p.jobs {
 		w.work(j)
-		j.ok = w.store(ctx) == nil
+		j.ok = w.store() == nil
 		close(j.done)
 	}
 }
@@ -143,8 +143,8 @@ func (w *worker) match(m *sigma.Matcher) (rules []*sigma.Rule) {
 	return m.Match(&w.event, w.scratch)
 }
 
-// store hands the rows over, and tries again until it succeeds or ctx ends.
-func (w *worker) store(ctx context.Context) error {
+// store hands the rows over, and tries again until it succeeds or the pipeline stops.
+func (w *worker) store() error {
 	if w.added == 0 {
 		return nil
 	}
@@ -155,8 +155,8 @@ func (w *worker) store(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		p.log.Error("the store refuses events; they wait in the spool", "error", err)
-		if err := wait.sleep(ctx); err != nil {
+		wait.log(p.log, "the store refuses events; they wait in the spool", err)
+		if err := wait.sleep(p.reading); err != nil {
 			return err
 		}
 	}
