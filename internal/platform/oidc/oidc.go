@@ -113,7 +113,12 @@ func New(opt Options) (*Provider, error) {
 	if !slices.Contains(opt.Scopes, gooidc.ScopeOpenID) {
 		opt.Scopes = append([]string{gooidc.ScopeOpenID}, opt.Scopes...)
 	}
-	return &Provider{opt: opt, client: &http.Client{Timeout: timeout, Transport: bounded{opt.Transport}}}, nil
+	return &Provider{opt: opt, client: &http.Client{
+		Timeout: timeout, Transport: bounded{opt.Transport},
+		// None of a provider's own addresses redirects (OpenID Connect Discovery 1.0, RFC 6749): one that does leads our secret
+		// and our questions to somebody else.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}, nil
 }
 
 // loopback allows a provider on this machine without TLS.

@@ -246,6 +246,36 @@ func TestWhatIsNotBelieved(t *testing.T) {
 	}
 }
 
+func TestAProviderLeadsNobodyElsewhere(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 10)
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.URL.Path }))
+	t.Cleanup(elsewhere.Close)
+	for _, path := range []string{"/.well-known/openid-configuration", "/token", "/keys"} {
+		p := newProvider(t)
+		own := p.Config.Handler
+		p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == path {
+				http.Redirect(w, r, elsewhere.URL+path, http.StatusTemporaryRedirect)
+				return
+			}
+			own.ServeHTTP(w, r)
+		})
+		client := p.client(t, nil)
+		_, flow, err := client.Begin(t.Context(), "/", false)
+		if err == nil {
+			_, err = client.Finish(t.Context(), flow, back(flow))
+		}
+		if err == nil {
+			t.Errorf("signed in although %s led elsewhere", path)
+		}
+	}
+	close(asked)
+	for path := range asked {
+		t.Errorf("%s was followed to somebody else", path)
+	}
+}
+
 func TestASignInOfYesterdayAndOneNeverBegun(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
