@@ -97,6 +97,8 @@ func (x *Account) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err := x.accounts.SignOut(w, r); err != nil {
 		return err
 	}
+	// Pages are never stored, but what else the browser holds of us goes, too (W3C Clear Site Data; over HTTPS only).
+	w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	return x.site.Redirect(w, r, "/signin")
 }
 

@@ -241,6 +241,24 @@ func TestHostileForms(t *testing.T) {
 	}
 }
 
+func TestTooManyGuesses(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.person("tanaka@example.com", "employee")
+	b := h.browser()
+	for range 100 {
+		p := b.post("/signin", "name", "tanaka@example.com", "password", "a wrong password", "next", "/alerts")
+		if p.status == http.StatusUnprocessableEntity {
+			continue
+		}
+		if p.status != http.StatusTooManyRequests || p.header.Get("Retry-After") == "" || !strings.Contains(p.text, "Too many wrong passwords.") || value(p.text, "next") != "/alerts" {
+			t.Errorf("%d %v\n%s", p.status, p.header, main(p.text))
+		}
+		return
+	}
+	t.Error("a hundred guesses, and nobody slows them down")
+}
+
 func TestSignOutTakesNobodyElse(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)
@@ -249,7 +267,9 @@ func TestSignOutTakesNobodyElse(t *testing.T) {
 	one.signIn("tanaka@example.com", "")
 	two.signIn("tanaka@example.com", "")
 	stolen := one.cookies()["yagura_session"]
-	one.post("/signout")
+	if p := one.post("/signout"); !strings.Contains(p.header.Get("Clear-Site-Data"), `"cache"`) {
+		t.Errorf("signing out leaves what the browser keeps: %v", p.header)
+	}
 	if p := one.get("/account"); p.to != "/signin?next=%2Faccount" {
 		t.Errorf("signed out, and still in: %d", p.status)
 	}

@@ -39,8 +39,15 @@ func (s *Site) failStatus(w http.ResponseWriter, r *http.Request, status int, er
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		return // the visitor has left
 	}
-	if status >= 500 {
+	switch {
+	case status >= 500:
 		s.opt.Log.Error("a request failed", "request", req.id, "path", r.URL.Path, "error", err)
+	case status == http.StatusForbidden: // who tries what they may not do is worth knowing
+		who := ""
+		if req.user != nil {
+			who = req.user.ID
+		}
+		s.opt.Log.Warn("a request was refused", "request", req.id, "method", r.Method, "path", r.URL.Path, "person", who, "error", err)
 	}
 	if out, ok := w.(*answer); ok && out.status != 0 {
 		// An answer was begun: cutting it off is the only way left to say that it is not whole.

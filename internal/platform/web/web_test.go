@@ -330,3 +330,19 @@ func TestDefanging(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsRefusedIsInTheLog(t *testing.T) {
+	t.Parallel()
+	site := newSite(t)
+	site.Do(webtest.Request{As: webtest.Nobody, Path: "/specimen?q=personal"})
+	site.Do(webtest.Request{As: webtest.Admin, Path: "/preferences", Form: url.Values{}, Header: map[string]string{"Sec-Fetch-Site": "cross-site"}})
+	log := site.Logged()
+	for _, want := range []string{"a request was refused", "path=/specimen", "person=" + string(webtest.Nobody), "path=/preferences", "cross-origin"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("%q is not in the log:\n%s", want, log)
+		}
+	}
+	if strings.Contains(log, "personal") {
+		t.Errorf("the query is in the log:\n%s", log)
+	}
+}

@@ -4,7 +4,6 @@ package webtest
 
 import (
 	"html"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -75,6 +74,21 @@ type Site struct {
 
 	mu    sync.Mutex
 	shown map[string]bool
+	log   strings.Builder
+}
+
+// Write takes lines of the site's log.
+func (s *Site) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.Write(line)
+}
+
+// Logged returns what the site has written into its log.
+func (s *Site) Logged() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
 }
 
 // New makes a site.
@@ -82,7 +96,7 @@ func New(t testing.TB) *Site {
 	t.Helper()
 	s := &Site{t: t, shown: make(map[string]bool)}
 	site, err := web.New(web.Options{
-		Auth: fakeAuth{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test",
+		Auth: fakeAuth{}, Log: slog.New(slog.NewTextHandler(s, nil)), Version: "test",
 		Rendered: func(page string) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
