@@ -46,6 +46,7 @@ func (c *demoCmd) Run(ctx context.Context, g *Globals, io *streams) (err error) 
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return server.Run(ctx) })
+	group.Go(func() error { return demo.Staff(ctx, server.Accounts) })
 	group.Go(func() error {
 		generator := demo.New(c.Seed)
 		for _, b := range generator.Backlog(time.Now().Add(-time.Second), 24*time.Hour) {
