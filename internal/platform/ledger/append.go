@@ -2,15 +2,11 @@ package ledger
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
-	"maps"
+	"strconv"
 	"strings"
 
-	"golang.org/x/mod/sumdb/tlog"
-
 	"yagura/internal/platform/db"
-	"yagura/internal/platform/fault"
 )
 
 // Entry is a change that was just made.
@@ -22,8 +18,8 @@ type Entry struct {
 
 const (
 	nonceSize = 16
-	// insertRows is how many rows one statement inserts at most.
-	insertRows = 100
+	// appendBatch is how many rows one statement reads or writes at most.
+	appendBatch = 100
 )
 
 // Append appends a leaf for each entry, in the transaction that made the changes and after it made them: the row is read as it
@@ -32,167 +28,207 @@ func (l *Log) Append(tx *db.Tx, entries ...Entry) error {
 	if l == nil || len(entries) == 0 {
 		return nil
 	}
-	now, err := l.readHead(tx)
-	if err != nil {
-		return fmt.Errorf("appending to the ledger: %w", err)
-	}
-	leaves := make([][]any, 0, len(entries))
-	var hashes [][]any
-	for _, e := range entries {
-		leaf, nonce, err := l.leaf(tx, e)
-		if err != nil {
-			return fmt.Errorf("appending to the ledger: %w", err)
-		}
-		leaf.Index = now.size
-		leaves = append(leaves, []any{leaf.Index, db.Micros(leaf.Time), leaf.Actor, leaf.Action, leaf.Table, leaf.Key, leaf.Shape, leaf.Digest, nonce})
-		stored, err := tlog.StoredHashesForRecordHash(leaf.Index, leaf.hash(), now.reader(tx))
-		if err != nil {
-			return fmt.Errorf("appending to the ledger: %w", err)
-		}
-		at := tlog.StoredHashIndex(0, leaf.Index)
-		for i, hash := range stored {
-			now.edge[at+int64(i)] = hash
-			hashes = append(hashes, []any{at + int64(i), hash[:]})
-		}
-		now.size++
-	}
-	if err := l.write(tx, leaves, hashes, &now); err != nil {
+	if err := l.append(tx, entries); err != nil {
 		return fmt.Errorf("appending to the ledger: %w", err)
 	}
 	return nil
 }
 
-// leaf makes the leaf of a change and the nonce of its digest.
-func (l *Log) leaf(tx *db.Tx, e Entry) (Leaf, []byte, error) {
-	t, err := l.table(e.Table)
+func (l *Log) append(tx *db.Tx, entries []Entry) error {
+	now, err := l.loadHead(tx)
 	if err != nil {
-		return Leaf{}, nil, err
+		return err
 	}
-	if e.Key == "" || e.Action == "" {
-		return Leaf{}, nil, fmt.Errorf("a change of %s without a key or an action", e.Table)
+	write := writer{tx: tx, tiles: make(map[[2]int64][]byte)}
+	for len(entries) > 0 {
+		some := entries[:min(len(entries), appendBatch)]
+		for i, e := range some { // of one table at a time
+			if e.Table != some[0].Table {
+				some = some[:i]
+				break
+			}
+		}
+		entries = entries[len(some):]
+		leaves, err := l.leaves(tx, some)
+		if err != nil {
+			return err
+		}
+		for i := range leaves {
+			leaves[i].Index = now.size
+			if err := now.add(leaves[i].hash(), write.tile); err != nil {
+				return err
+			}
+		}
+		if err := write.leaves(leaves); err != nil {
+			return err
+		}
 	}
-	nonce := make([]byte, nonceSize)
-	_, _ = rand.Read(nonce) // never fails (crypto/rand)
-	leaf := Leaf{Time: tx.Now(), Actor: tx.Actor(), Action: e.Action, Table: e.Table, Key: e.Key, Shape: t.shape}
-	leaf.Digest, err = digestRow(tx, t.Table, t.columns, e.Key, nonce)
-	return leaf, nonce, err
+	for _, t := range now.edge() {
+		if err := write.tile(t); err != nil {
+			return err
+		}
+	}
+	if err := write.flush(); err != nil {
+		return err
+	}
+	return l.writeHead(tx, now)
 }
 
-// write stores leaves and hashes and signs the new head.
-func (l *Log) write(tx *db.Tx, leaves, hashes [][]any, now *head) error {
-	if err := insert(tx, `INSERT INTO ledger_leaf (`+leafColumns+`, nonce) VALUES `, leaves); err != nil {
-		return err
-	}
-	if err := insert(tx, `INSERT INTO ledger_hash (id, hash) VALUES `, hashes); err != nil {
-		return err
-	}
-	root, err := tlog.TreeHash(now.size, now.reader(tx))
+// saltedLeaf is a leaf with the nonce of its digest: empty where the row was deleted or has a later leaf.
+type saltedLeaf struct {
+	Leaf
+	nonce []byte
+}
+
+// leaves makes the leaves of changes in one table.
+func (l *Log) leaves(tx *db.Tx, entries []Entry) ([]saltedLeaf, error) {
+	t, err := l.table(entries[0].Table)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if now.note, err = l.sign(now.size, root); err != nil {
+	if err := l.keepShape(tx, t); err != nil {
+		return nil, err
+	}
+	keys, last := make([]string, 0, len(entries)), make(map[string]int, len(entries))
+	for i, e := range entries {
+		if e.Key == "" || e.Action == "" {
+			return nil, fmt.Errorf("a change of %s without a key or an action", e.Table)
+		}
+		if _, twice := last[e.Key]; !twice {
+			keys = append(keys, e.Key)
+		}
+		last[e.Key] = i
+	}
+	rows, err := readRows(tx, t.Table, t.columns, keys)
+	if err != nil {
+		return nil, err
+	}
+	if err := eraseNonces(tx, t.Name, keys); err != nil {
+		return nil, err
+	}
+	leaves := make([]saltedLeaf, len(entries))
+	for i, e := range entries {
+		leaf := saltedLeaf{Leaf{Time: tx.Now(), Actor: tx.Actor(), Action: e.Action, Table: e.Table, Key: e.Key, Shape: t.shape}, []byte{}}
+		if values, ok := rows[e.Key]; ok {
+			nonce := make([]byte, nonceSize)
+			_, _ = rand.Read(nonce) // never fails (crypto/rand)
+			if leaf.Digest, err = digest(t.columns, values, nonce); err != nil {
+				return nil, fmt.Errorf("row %s of %s: %w", e.Key, e.Table, err)
+			}
+			if last[e.Key] == i {
+				leaf.nonce = nonce
+			}
+		}
+		leaves[i] = leaf
+	}
+	return leaves, nil
+}
+
+// keepShape has the columns stored that the leaves of a table cover.
+func (l *Log) keepShape(tx *db.Tx, t tracked) error {
+	l.mu.RLock()
+	known := l.shapes[t.shape]
+	l.mu.RUnlock()
+	if known {
+		return nil
+	}
+	_, err := tx.Exec(`INSERT INTO ledger_shape (id, columns) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, t.shape, strings.Join(t.columns, " "))
+	tx.AfterCommit(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.shapes[t.shape] = true
+	})
+	return err
+}
+
+// eraseNonces empties the nonces of the records' last leaves, which are about to have followers: what a record held before nobody
+// can guess from its leaves any more.
+func eraseNonces(tx *db.Tx, table string, keys []string) error {
+	var b strings.Builder
+	b.WriteString(`UPDATE ledger_leaf SET nonce = $1 WHERE idx IN (`)
+	args := []any{[]byte{}, table}
+	for i, key := range keys {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		args = append(args, key)
+		b.WriteString(`(SELECT MAX(idx) FROM ledger_leaf WHERE tbl = $2 AND rec = $` + strconv.Itoa(len(args)) + `)`)
+	}
+	b.WriteString(`)`)
+	_, err := tx.Exec(b.String(), args...)
+	return err
+}
+
+// writer collects what an append writes, so that few statements do it.
+type writer struct {
+	tx    *db.Tx
+	tiles map[[2]int64][]byte // by level and number
+}
+
+func (w *writer) tile(t tile) error {
+	w.tiles[[2]int64{t.level, t.n}] = t.bytes()
+	if len(w.tiles) < appendBatch {
+		return nil
+	}
+	return w.flush()
+}
+
+// flush writes the tiles.
+func (w *writer) flush() error {
+	rows := make([][]any, 0, len(w.tiles))
+	for at, hashes := range w.tiles {
+		rows = append(rows, []any{at[0], at[1], hashes})
+	}
+	clear(w.tiles)
+	return insert(w.tx, `INSERT INTO ledger_tile (level, n, hashes) VALUES `, rows, ` ON CONFLICT (level, n) DO UPDATE SET hashes = excluded.hashes`)
+}
+
+func (w *writer) leaves(leaves []saltedLeaf) error {
+	rows := make([][]any, len(leaves))
+	for i, f := range leaves {
+		rows[i] = []any{f.Index, db.Micros(f.Time), f.Actor, f.Action, f.Table, f.Key, f.Shape, f.Digest, f.nonce}
+	}
+	return insert(w.tx, `INSERT INTO ledger_leaf (`+leafColumns+`, nonce) VALUES `, rows, "")
+}
+
+// writeHead signs the new state, and remembers it once it is committed.
+func (l *Log) writeHead(tx *db.Tx, now head) (err error) {
+	if now.note, err = l.sign(now.size, now.root()); err != nil {
 		return err
 	}
 	_, err = tx.Exec(`INSERT INTO ledger_head (id, size, note) VALUES (1, $1, $2) ON CONFLICT (id) DO UPDATE SET size = excluded.size, note = excluded.note`, now.size, now.note)
 	if err != nil {
 		return err
 	}
-	now.trim()
-	l.headMu.Lock()
-	l.head = *now
+	l.headMu.Lock() // a later append in this transaction needs it; after a rollback the database has another note
+	l.head = now
 	l.headMu.Unlock()
 	return nil
 }
 
-// insert inserts rows of the same length with as few statements as possible.
-func insert(tx *db.Tx, into string, rows [][]any) error {
-	for len(rows) > 0 {
-		some := rows[:min(len(rows), insertRows)]
-		rows = rows[len(some):]
-		var b strings.Builder
-		b.WriteString(into)
-		args := make([]any, 0, len(some)*len(some[0]))
-		for i, row := range some {
-			if i > 0 {
-				b.WriteString(", ")
+// insert inserts rows of the same length with one statement.
+func insert(tx *db.Tx, into string, rows [][]any, then string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	var b strings.Builder
+	b.WriteString(into)
+	args := make([]any, 0, len(rows)*len(rows[0]))
+	for i, row := range rows {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		for j, value := range row {
+			if j == 0 {
+				b.WriteString("($")
+			} else {
+				b.WriteString(", $")
 			}
-			for j := range row {
-				fmt.Fprintf(&b, "%s$%d", map[bool]string{true: "(", false: ", "}[j == 0], len(args)+j+1)
-			}
-			b.WriteString(")")
-			args = append(args, row...)
+			args = append(args, value)
+			b.WriteString(strconv.Itoa(len(args)))
 		}
-		if _, err := tx.Exec(b.String(), args...); err != nil {
-			return err
-		}
+		b.WriteString(")")
 	}
-	return nil
-}
-
-// readHead returns the tree as the transaction sees it. What this process remembers counts only where the database says the
-// same: an append may have been rolled back, or another node may have made one.
-func (l *Log) readHead(tx *db.Tx) (head, error) {
-	now := head{edge: make(map[int64]tlog.Hash)}
-	err := tx.QueryRow(`SELECT size, note FROM ledger_head WHERE id = 1`).Scan(&now.size, &now.note)
-	if fault.Is(err, fault.NotFound) {
-		return now, nil
-	}
-	if err != nil {
-		return head{}, err
-	}
-	l.headMu.Lock()
-	defer l.headMu.Unlock()
-	if l.head.note == now.note {
-		now.edge = maps.Clone(l.head.edge)
-	}
-	return now, nil
-}
-
-// reader reads hashes of the tree: those at the right edge from memory, others from the database.
-func (h *head) reader(tx *db.Tx) tlog.HashReader {
-	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		list := make([]tlog.Hash, len(indexes))
-		for i, index := range indexes {
-			hash, ok := h.edge[index]
-			if !ok {
-				var err error
-				if hash, err = storedHash(tx, index); err != nil {
-					return nil, err
-				}
-				h.edge[index] = hash
-			}
-			list[i] = hash
-		}
-		return list, nil
-	})
-}
-
-func storedHash(tx *db.Tx, index int64) (hash tlog.Hash, err error) {
-	var raw []byte
-	if err := tx.QueryRow(`SELECT hash FROM ledger_hash WHERE id = $1`, index).Scan(&raw); err != nil {
-		return hash, fmt.Errorf("hash %d of the tree: %w", index, err)
-	}
-	if len(raw) != len(hash) {
-		return hash, fmt.Errorf("hash %d of the tree has %d bytes", index, len(raw))
-	}
-	return tlog.Hash(raw), nil
-}
-
-// trim forgets the hashes that no append will need: all but the roots of the complete subtrees at the right edge.
-func (h *head) trim() {
-	keep := make(map[int64]tlog.Hash)
-	_, _ = tlog.TreeHash(h.size, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		list := make([]tlog.Hash, len(indexes))
-		for i, index := range indexes {
-			list[i] = h.edge[index]
-			keep[index] = list[i]
-		}
-		return list, nil
-	}))
-	h.edge = keep
-}
-
-// sign returns the signed checkpoint of a state of the tree (C2SP tlog-checkpoint).
-func (l *Log) sign(size int64, root tlog.Hash) (string, error) {
-	return signNote(l.signer, fmt.Sprintf("%s\n%d\n%s\n", l.signer.Name(), size, base64.StdEncoding.EncodeToString(root[:])))
+	_, err := tx.Exec(b.String()+then, args...)
+	return err
 }

@@ -1,7 +1,10 @@
 package ledger_test
 
 import (
+	"cmp"
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
 
 	"yagura/internal/platform/db"
@@ -25,19 +28,65 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkVerify verifies a ledger of 100,000 leaves, each of a row of its own.
+// BenchmarkVerify verifies a ledger whose leaves have a row each: 100,000, or as many as YAGURA_BENCH_LEAVES says. Beside it stands what
+// only reading the same rows takes, without a look at them.
 func BenchmarkVerify(b *testing.B) {
+	leaves, err := strconv.Atoi(cmp.Or(os.Getenv("YAGURA_BENCH_LEAVES"), "100000"))
+	if err != nil {
+		b.Fatal(err)
+	}
 	x := open(b, dbtest.New(b))
-	const leaves = 100_000
 	for n := 0; n < leaves; n += 1000 {
 		x.fill(n, n+1000, true)
 	}
-	for b.Loop() {
-		if got := x.problems(); got != "" {
-			b.Fatal(got)
-		}
+	perLeaf := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(leaves), "µs/leaf")
 	}
-	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/leaves, "µs/leaf")
+	b.Run("read", func(b *testing.B) {
+		for b.Loop() {
+			x.readAll(`SELECT * FROM ledger_leaf`)
+			x.readAll(`SELECT * FROM ledger_tile`)
+			x.readAll(`SELECT * FROM thing`)
+		}
+		perLeaf(b)
+	})
+	b.Run("verify", func(b *testing.B) {
+		for b.Loop() {
+			if got := x.problems(); got != "" {
+				b.Fatal(got)
+			}
+		}
+		perLeaf(b)
+	})
+}
+
+// readAll reads what a query gives and forgets it.
+func (b *box) readAll(query string) {
+	b.t.Helper()
+	err := b.Read(b.t.Context(), func(tx *db.Tx) error {
+		rows, err := tx.Query(query)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		columns, err := rows.Columns()
+		if err != nil {
+			return err
+		}
+		dest := make([]any, len(columns))
+		for i := range dest {
+			dest[i] = new(any)
+		}
+		for rows.Next() {
+			if err := rows.Scan(dest...); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 func (b *box) fill(from, to int, leaf bool) {

@@ -122,31 +122,47 @@ func parseBody(text string) (Checkpoint, error) {
 	return Checkpoint{Origin: lines[0], Size: size, Root: tlog.Hash(root)}, nil
 }
 
-// Checkpoint keeps the newest head as a checkpoint and returns it. The error is fault.NotFound while there is no leaf.
+// Checkpoint keeps the newest head as a checkpoint and returns it. A checkpoint is a record itself, with a leaf; where nothing but
+// that leaf is new, the kept one is returned. The error is fault.NotFound while there is no leaf.
 func (l *Log) Checkpoint(ctx context.Context) (Checkpoint, error) {
 	var c Checkpoint
 	err := l.db.Write(ctx, func(tx *db.Tx) error {
-		var text string
-		if err := tx.QueryRow(`SELECT note FROM ledger_head WHERE id = 1`).Scan(&text); err != nil {
-			return err
-		}
-		var err error
-		if c, err = ParseCheckpoint(text, l.public); err != nil {
-			return err
-		}
-		_, err = tx.Exec(`INSERT INTO ledger_checkpoint (size, at, note) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING`, c.Size, db.Micros(tx.Now()), text)
+		now, err := l.loadHead(tx)
 		if err != nil {
 			return err
 		}
-		var at int64
-		err = tx.QueryRow(`SELECT at FROM ledger_checkpoint WHERE size = $1`, c.Size).Scan(&at)
-		c.Time = db.Time(at)
-		return err
+		if now.size == 0 {
+			return fault.New(fault.NotFound, "", "the ledger has no leaf yet")
+		}
+		if c, err = newestCheckpoint(tx); err != nil || (c.Note != "" && c.Size+1 >= now.size) {
+			return err
+		}
+		if c, err = ParseCheckpoint(now.note, l.public); err != nil {
+			return err
+		}
+		c.Time = tx.Now()
+		id := strconv.FormatInt(c.Size, 10)
+		_, err = tx.Exec(`INSERT INTO ledger_checkpoint (id, size, at, note) VALUES ($1, $2, $3, $4)`, id, c.Size, db.Micros(c.Time), c.Note)
+		if err != nil {
+			return err
+		}
+		return l.Append(tx, Entry{Table: "ledger_checkpoint", Key: id, Action: "create"})
 	})
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("keeping a checkpoint: %w", err)
 	}
 	return c, nil
+}
+
+// newestCheckpoint returns the newest checkpoint that is kept, zero where there is none.
+func newestCheckpoint(tx *db.Tx) (c Checkpoint, err error) {
+	var at int64
+	err = tx.QueryRow(`SELECT size, at, note FROM ledger_checkpoint ORDER BY size DESC LIMIT 1`).Scan(&c.Size, &at, &c.Note)
+	if fault.Is(err, fault.NotFound) {
+		return Checkpoint{}, nil
+	}
+	c.Time = db.Time(at)
+	return c, err
 }
 
 // Run keeps checkpoints while there is something new, until ctx ends, and a last one then.

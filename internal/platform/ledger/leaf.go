@@ -7,24 +7,39 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"hash"
 	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"yagura/internal/platform/db"
-	"yagura/internal/platform/fault"
 )
 
 // data is the leaf as the tree hashes it: a JSON array, so that no field can pass for a part of its neighbour.
 func (f Leaf) data() []byte {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	// Texts, numbers and nothing else: this cannot fail.
-	_ = encoder.Encode([]any{"yagura-leaf-1", db.Micros(f.Time), f.Actor, f.Action, f.Table, f.Key, f.Shape, f.Digest})
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	b := make([]byte, 0, 256)
+	b = append(b, `["yagura-leaf-1",`...)
+	b = strconv.AppendInt(b, db.Micros(f.Time), 10)
+	for _, text := range [...]string{f.Actor, f.Action, f.Table, f.Key, f.Shape, f.Digest} {
+		b = appendText(append(b, ','), text)
+	}
+	return append(b, ']')
+}
+
+// appendText appends a text as encoding/json writes it without HTML escapes. Plain ones, which nearly all are, skip the encoder.
+func appendText(b []byte, text string) []byte {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			var escaped bytes.Buffer
+			encoder := json.NewEncoder(&escaped)
+			encoder.SetEscapeHTML(false)
+			_ = encoder.Encode(text) // a text cannot fail
+			return append(b, bytes.TrimSuffix(escaped.Bytes(), []byte("\n"))...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, text...)
+	return append(b, '"')
 }
 
 func (f Leaf) hash() tlog.Hash { return tlog.RecordHash(f.data()) }
@@ -39,36 +54,25 @@ func scanLeaf(s db.Scanner) (Leaf, error) {
 	return f, err
 }
 
-// lastLeaf returns the newest leaf of a record and its nonce.
-func lastLeaf(tx *db.Tx, table, key string) (leaf Leaf, nonce []byte, found bool, err error) {
-	row := tx.QueryRow(`SELECT nonce, `+leafColumns+` FROM ledger_leaf WHERE tbl = $1 AND rec = $2 ORDER BY idx DESC LIMIT 1`, table, key)
-	leaf, err = scanLeaf(withNonce{row, &nonce})
-	if fault.Is(err, fault.NotFound) {
-		return Leaf{}, nil, false, nil
-	}
-	return leaf, nonce, err == nil, err
-}
-
-// withNonce scans a nonce that stands before the columns of a leaf.
-type withNonce struct {
-	db.Scanner
-	nonce *[]byte
-}
-
-func (w withNonce) Scan(dest ...any) error { return w.Scanner.Scan(append([]any{w.nonce}, dest...)...) }
-
-// digestRow returns the digest of a row, "" where there is none.
-func digestRow(tx *db.Tx, t Table, columns []string, key string, nonce []byte) (string, error) {
-	values := make([]any, len(columns))
-	row := tx.QueryRow(`SELECT `+strings.Join(columns, ", ")+` FROM `+t.Name+` WHERE `+t.Key+` = $1`, key)
-	err := row.Scan(pointers(values)...)
-	if fault.Is(err, fault.NotFound) {
-		return "", nil
-	}
+// readRows returns the rows of some keys, by key.
+func readRows(tx *db.Tx, t Table, columns, keys []string) (map[string][]any, error) {
+	where := new(db.Where)
+	db.In(where, t.Key, keys)
+	rows, err := tx.Query(`SELECT `+t.Key+`, `+strings.Join(columns, ", ")+` FROM `+t.Name+where.String(), where.Args()...)
 	if err != nil {
-		return "", fmt.Errorf("reading row %s of %s: %w", key, t.Name, err)
+		return nil, err
 	}
-	return digest(columns, values, nonce)
+	defer rows.Close()
+	found := make(map[string][]any, len(keys))
+	for rows.Next() {
+		var key string
+		values := make([]any, len(columns))
+		if err := rows.Scan(append([]any{&key}, pointers(values)...)...); err != nil {
+			return nil, err
+		}
+		found[key] = values
+	}
+	return found, rows.Err()
 }
 
 func pointers(values []any) []any {
@@ -82,25 +86,30 @@ func pointers(values []any) []any {
 // digest is the salted SHA-256 of a row: the nonce, then each column's name, kind and value, each with its length before it.
 // It is the same on every engine that keeps texts as texts, numbers as numbers and bytes as bytes.
 func digest(columns []string, values []any, nonce []byte) (string, error) {
-	h := sha256.New()
-	part(h, nonce)
+	b := part(make([]byte, 0, 512), nonce)
 	for i, name := range columns {
-		kind, value, err := canonical(values[i])
-		if err != nil {
+		b = part(b, name)
+		var err error
+		if b, err = appendValue(b, values[i]); err != nil {
 			return "", fmt.Errorf("the column %s: %w", name, err)
 		}
-		part(h, []byte(name))
-		part(h, []byte{kind})
-		part(h, value)
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
 }
 
-func part(h hash.Hash, value []byte) {
-	var length [8]byte
-	binary.BigEndian.PutUint64(length[:], uint64(len(value)))
-	_, _ = h.Write(length[:])
-	_, _ = h.Write(value)
+// part appends a value with its length before it.
+func part[T string | []byte](b []byte, value T) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(len(value)))
+	return append(b, value...)
+}
+
+func appendValue(b []byte, value any) ([]byte, error) {
+	kind, text, err := canonical(value)
+	if err != nil {
+		return nil, err
+	}
+	return part(append(binary.BigEndian.AppendUint64(b, 1), kind), text), nil
 }
 
 // canonical writes a value as every engine gives it: null, number, text or bytes.

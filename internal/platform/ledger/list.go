@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"yagura/internal/platform/db"
-	"yagura/internal/platform/fault"
 )
 
 // Filter chooses leaves. Zero fields choose all.
@@ -58,12 +57,8 @@ func (l *Log) State(ctx context.Context) (size int64, newest Checkpoint, err err
 		if err := tx.QueryRow(`SELECT COALESCE(MAX(size), 0) FROM ledger_head`).Scan(&size); err != nil {
 			return err
 		}
-		var at int64
-		err := tx.QueryRow(`SELECT size, at, note FROM ledger_checkpoint ORDER BY size DESC LIMIT 1`).Scan(&newest.Size, &at, &newest.Note)
-		if fault.Is(err, fault.NotFound) {
-			return nil
-		}
-		newest.Time = db.Time(at)
+		var err error
+		newest, err = newestCheckpoint(tx)
 		return err
 	})
 	if err != nil {

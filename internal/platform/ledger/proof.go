@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -66,7 +67,7 @@ func (l *Log) Prove(ctx context.Context, table, key string, withRow bool) (*Proo
 		if err != nil {
 			return fault.New(fault.NotFound, "", "%w", err)
 		}
-		now, err := l.readHead(tx)
+		now, err := l.loadHead(tx)
 		if err != nil {
 			return err
 		}
@@ -78,8 +79,9 @@ func (l *Log) Prove(ctx context.Context, table, key string, withRow bool) (*Proo
 		if len(leaves) == 0 {
 			return fault.New(fault.NotFound, "", "the ledger knows no record %s of %s", key, table)
 		}
+		hashes := hashReader(tx)
 		for _, f := range leaves {
-			path, err := tlog.ProveRecord(now.size, f.Index, now.reader(tx))
+			path, err := tlog.ProveRecord(now.size, f.Index, hashes)
 			if err != nil {
 				return err
 			}
@@ -105,7 +107,10 @@ func proveRow(tx *db.Tx, t tracked, last Leaf) (*ProofRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := readRows(tx, t, columns, []saltedLeaf{{Leaf: last}})
+	if gone := missing(columns, t.all); len(gone) > 0 {
+		return nil, fault.New(fault.Conflict, "fault.ledger.columns", "the record's last leaf covers columns that are gone (%s): accept it first (yagura ledger adopt)", strings.Join(gone, ", "))
+	}
+	rows, err := readRows(tx, t.Table, columns, []string{last.Key})
 	if err != nil {
 		return nil, err
 	}
