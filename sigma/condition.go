@@ -35,17 +35,18 @@ func combine(op exprOp, kids []*expr) *expr {
 
 // search is one search identifier and what it stands for.
 type search struct {
-	name string
-	line int
-	expr *expr
-	used bool
+	name  string
+	line  int
+	expr  *expr
+	items int
+	used  bool
 }
 
 // Limits of a condition.
 const (
-	maxCondition  = 16 << 10 // bytes
-	maxDepth      = 64       // parentheses and nots within each other
-	maxReferences = 10_000   // search identifiers that it names, patterns expanded
+	maxCondition = 16 << 10 // bytes
+	maxDepth     = 64       // parentheses and nots within each other
+	maxNamed     = 200_000  // items that a rule's conditions name, each as often as it is named
 )
 
 // conditionParser reads one condition (Sigma rules specification, "Condition"). Its grammar, from the
@@ -60,18 +61,19 @@ type conditionParser struct {
 	tokens   []string
 	searches []*search
 	depth    int
-	named    int // references so far
+	named    *int // items so far, in all conditions of the rule
 }
 
-// parseCondition reads a condition over the given search identifiers and marks those it uses.
-func parseCondition(text string, searches []*search) (*expr, error) {
+// parseCondition reads a condition over the given search identifiers and marks those it uses. named is what the conditions
+// before it have named.
+func parseCondition(text string, searches []*search, named *int) (*expr, error) {
 	if len(text) > maxCondition {
 		return nil, fmt.Errorf("condition of %d bytes; at most %d are allowed", len(text), maxCondition)
 	}
 	if strings.Contains(text, "|") {
 		return nil, fmt.Errorf("condition %q uses the aggregation syntax that Sigma 2 removed; write a correlation rule instead", shorten(text))
 	}
-	p := conditionParser{tokens: conditionTokens(text), searches: searches}
+	p := conditionParser{tokens: conditionTokens(text), searches: searches, named: named}
 	if len(p.tokens) == 0 {
 		return nil, fmt.Errorf("condition is empty")
 	}
@@ -157,8 +159,7 @@ func (p *conditionParser) primary() (*expr, error) {
 	p.tokens = p.tokens[1:]
 	for _, s := range p.searches {
 		if s.name == name {
-			s.used = true
-			return s.expr, nil
+			return s.expr, p.use(s)
 		}
 	}
 	switch strings.ToLower(name) {
@@ -166,6 +167,15 @@ func (p *conditionParser) primary() (*expr, error) {
 		return nil, fmt.Errorf("unexpected %q", name)
 	}
 	return nil, fmt.Errorf("search identifier %q is not defined", name)
+}
+
+// use notes that the condition names the search identifier.
+func (p *conditionParser) use(s *search) error {
+	s.used = true
+	if *p.named += s.items; *p.named > maxNamed {
+		return fmt.Errorf("it names more than %d items, each as often as it is named", maxNamed)
+	}
+	return nil
 }
 
 // quantified reads "1 of selection*", "all of them" and the like.
@@ -213,12 +223,11 @@ func (p *conditionParser) selected(pattern string) ([]*expr, error) {
 			continue
 		}
 		if names.match(s.name) {
-			s.used = true
+			if err := p.use(s); err != nil {
+				return nil, err
+			}
 			kids = append(kids, s.expr)
 		}
-	}
-	if p.named += len(kids); p.named > maxReferences {
-		return nil, fmt.Errorf("it names more than %d search identifiers", maxReferences)
 	}
 	if len(kids) == 0 {
 		return nil, fmt.Errorf("no search identifier matches %q", pattern)

@@ -9,13 +9,15 @@ import (
 
 // Limits of one document, against rules that nobody wrote in good faith.
 const (
-	maxFile      = 8 << 20  // bytes of a file
-	maxDocuments = 10_000   // documents of a file
-	maxNodes     = 500_000  // YAML nodes of a document, aliases followed
-	maxValues    = 100_000  // values of a rule, placeholders and encodings expanded
-	maxValue     = 32 << 10 // bytes of a value
-	maxSearches  = 1_000    // search identifiers of a rule
-	maxNesting   = 32       // depth of a document's YAML that is read
+	maxFile      = 8 << 20   // bytes of a file
+	maxDocuments = 10_000    // documents of a file
+	maxNodes     = 500_000   // YAML nodes of a document, aliases followed
+	maxFileNodes = 2_000_000 // likewise of all documents of a file, with what a global one lays under each
+	maxValues    = 100_000   // values of a rule, placeholders and encodings expanded
+	maxValue     = 32 << 10  // bytes of a value
+	maxExpanded  = 16 << 20  // bytes that a rule's values take, placeholders and encodings expanded
+	maxSearches  = 1_000     // search identifiers of a rule, and conditions
+	maxNesting   = 32        // depth of a document's YAML that is read
 )
 
 // detection is the parsed section "detection" of a rule or "filter" of a filter.
@@ -23,6 +25,7 @@ type detection struct {
 	expr     *expr
 	items    []*item
 	values   int
+	expanded int // bytes
 	warnings []*lineError
 }
 
@@ -39,6 +42,7 @@ func parseDetection(doc *document, node *yaml.Node, reserved ...string) (*detect
 	}
 	d := &detection{}
 	var searches []*search
+	named := 0
 	var conditions []*yaml.Node
 	for _, e := range entries {
 		switch {
@@ -56,18 +60,19 @@ func parseDetection(doc *document, node *yaml.Node, reserved ...string) (*detect
 		if len(searches) == maxSearches {
 			return nil, errAt(e.line, "more than %d search identifiers", maxSearches)
 		}
+		before := len(d.items)
 		x, err := d.parseSearch(doc, e)
 		if err != nil {
 			return nil, err
 		}
-		searches = append(searches, &search{name: e.key, line: e.line, expr: x})
+		searches = append(searches, &search{name: e.key, line: e.line, expr: x, items: len(d.items) - before})
 	}
 	if len(conditions) == 0 {
 		return nil, errAt(node.Line, "condition is missing")
 	}
 	var alternatives []*expr
 	for _, c := range conditions {
-		x, err := parseCondition(c.Value, searches)
+		x, err := parseCondition(c.Value, searches, &named)
 		if err != nil {
 			return nil, errAt(c.Line, "%s", err)
 		}
@@ -94,6 +99,9 @@ func (doc *document) conditions(node *yaml.Node) ([]*yaml.Node, error) {
 			}
 			list = append(list, resolved)
 		}
+	}
+	if len(list) > maxSearches {
+		return nil, errAt(node.Line, "more than %d conditions", maxSearches)
 	}
 	for _, c := range list {
 		if c.Kind != yaml.ScalarNode || c.Tag == "!!null" {
@@ -214,8 +222,12 @@ func (d *detection) addItem(doc *document, it *item, node *yaml.Node) (*expr, er
 	if it.mods.has(modExists) && len(it.values) > 1 {
 		return nil, errAt(it.line, "%s takes one value", it.name())
 	}
-	if _, err := it.tests(nil); err != nil {
+	tests, err := it.tests(nil)
+	if err != nil {
 		return nil, err
+	}
+	if d.expanded += sizeOf(tests...); d.expanded > maxExpanded {
+		return nil, errAt(it.line, "the rule's values expand to more than %d MiB", maxExpanded>>20)
 	}
 	d.lint(it)
 	d.items = append(d.items, it)

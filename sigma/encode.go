@@ -12,6 +12,12 @@ const maxVariants = 10_000
 
 // expandDashes writes a windash pattern out as one pattern for each combination of dashes.
 func expandDashes(p pattern) ([]pattern, error) {
+	count := 1
+	for range p.dashCount() {
+		if count *= len([]rune(dashes)); count > maxVariants || count*len(p.plain()) > maxExpanded {
+			return nil, errors.New("too many dashes: windash makes too many variants of this value")
+		}
+	}
 	variants := []pattern{{}}
 	for _, x := range p.parts {
 		if x.kind != partDash {
@@ -19,9 +25,6 @@ func expandDashes(p pattern) ([]pattern, error) {
 				variants[i].parts = append(variants[i].parts, x)
 			}
 			continue
-		}
-		if len(variants)*5 > maxVariants {
-			return nil, errors.New("too many dashes: windash makes more than 10,000 variants of this value")
 		}
 		next := make([]pattern, 0, len(variants)*5)
 		for _, v := range variants {

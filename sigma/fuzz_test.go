@@ -61,7 +61,7 @@ func FuzzCondition(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		searches := []*search{{name: "a", expr: &expr{}}, {name: "ab", expr: &expr{}}, {name: "b", expr: &expr{}}, {name: "_c", expr: &expr{}}}
-		e, err := parseCondition(text, searches)
+		e, err := parseCondition(text, searches, new(int))
 		if (e == nil) == (err == nil) {
 			t.Errorf("%q: neither a condition nor an error, or both", text)
 		}
@@ -109,12 +109,11 @@ func FuzzRegexp(f *testing.F) {
 		f.Add(expr, "set && SET foo bar acde e abee y")
 	}
 	f.Fuzz(func(t *testing.T, expr, value string) {
-		re, err := compileRegexp(expr, 0)
+		test, err := compileRegexp(expr, 0)
 		if err != nil || len(value) > 10_000 {
 			return
 		}
-		test := test{kind: testRegexp, regexp: re, needs: needsOf(re)}
-		if re.MatchString(value) && !test.meets(fold(value)) {
+		if test.regexp.MatchString(value) && !test.meets(fold(value)) {
 			t.Errorf("%q matches %q, which lacks one of %q", expr, value, test.needs)
 		}
 	})

@@ -46,6 +46,7 @@ type test struct {
 	glob   *glob          // testGlob
 	regexp *regexp.Regexp // testRegexp
 	needs  []need         // testRegexp: texts without which it cannot match
+	steps  int            // testRegexp: its length
 	cidr   netip.Prefix   // testCIDR
 	op     modifierSet    // testNumber, testTime: the compare modifier, or none for equality
 	part   modifierSet    // testTime
@@ -74,7 +75,7 @@ const (
 // Without placeholders (nil) a value that needs them yields an empty list.
 func (it *item) tests(placeholders map[string][]string) ([][]test, error) {
 	tests := make([][]test, 0, len(it.values))
-	total := 0
+	total, size := 0, 0
 	for _, v := range it.values {
 		ts, err := it.valueTests(v, placeholders)
 		if missing := (*missingPlaceholder)(nil); errors.As(err, &missing) {
@@ -90,9 +91,30 @@ func (it *item) tests(placeholders map[string][]string) ([][]test, error) {
 		if total += len(ts); total > maxValues {
 			return nil, errAt(it.line, "%s: more than %d values", it.name(), maxValues)
 		}
+		if size += sizeOf(ts); size > maxExpanded {
+			return nil, errAt(v.line, "%s: its values expand to more than %d MiB", it.name(), maxExpanded>>20)
+		}
 		tests = append(tests, ts)
 	}
 	return tests, nil
+}
+
+// sizeOf is about how many bytes the tests take.
+func sizeOf(lists ...[]test) (size int) {
+	for _, tests := range lists {
+		for i := range tests {
+			size += 64 + 64*tests[i].steps
+			if g := tests[i].glob; g != nil {
+				size += len(g.text)
+				for _, seg := range g.segments {
+					for _, x := range seg {
+						size += 24 + len(x.text)
+					}
+				}
+			}
+		}
+	}
+	return size
 }
 
 // name returns how to speak of the item.
@@ -182,11 +204,11 @@ func (it *item) textTests(v scalar, placeholders map[string][]string) ([]test, e
 		}
 		switch {
 		case it.mods.has(modRe):
-			re, err := compileRegexp(text, it.mods&reFlags)
+			t, err := compileRegexp(text, it.mods&reFlags)
 			if err != nil {
 				return nil, err
 			}
-			tests = append(tests, test{kind: testRegexp, regexp: re, needs: needsOf(re)})
+			tests = append(tests, t)
 		case it.mods.has(modCIDR):
 			network, err := parseNetwork(text)
 			if err != nil {

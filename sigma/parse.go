@@ -28,7 +28,9 @@ func Parse(name string, data []byte) (*File, error) {
 		if i == maxDocuments {
 			return nil, Problem{File: name, Line: c.line, Kind: ProblemRefused, Reason: "the file has more than 10,000 documents"}
 		}
-		p.add(c)
+		if p.add(c); p.nodes > maxFileNodes {
+			return nil, Problem{File: name, Line: c.line, Kind: ProblemRefused, Reason: fmt.Sprintf("the file's documents have more than %d YAML nodes", maxFileNodes)}
+		}
 	}
 	return p.file, nil
 }
@@ -37,6 +39,7 @@ func Parse(name string, data []byte) (*File, error) {
 type fileParser struct {
 	file             *File
 	global, previous *yaml.Node
+	nodes            int // read so far
 }
 
 // add reads the next document.
@@ -61,7 +64,7 @@ func (p *fileParser) add(c chunk) {
 		d.out.Rule, d.out.Filter = nil, nil
 		d.problem(ProblemRefused, lineOf(err, d.line), err.Error())
 	}
-	d.out.Line = d.line
+	d.out.Line, p.nodes = d.line, p.nodes+d.nodes
 	p.file.Documents = append(p.file.Documents, d.out)
 }
 

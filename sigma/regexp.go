@@ -9,19 +9,22 @@ import (
 	"unicode/utf8"
 )
 
-// maxRegexp bounds the length of a regular expression in bytes.
-const maxRegexp = 8 << 10
+// Bounds of a regular expression: its length in bytes, and its steps with all repetitions written out.
+const (
+	maxRegexp = 8 << 10
+	maxSteps  = 20_000
+)
 
 // compileRegexp prepares the value of a re modifier. Sigma means PCRE with a small set of metacharacters;
 // the engine is Go's RE2, which takes time linear in the text whatever the expression. What RE2 writes
 // differently is rewritten where the meaning stays the same; what it cannot do is refused.
-func compileRegexp(expr string, flags modifierSet) (*regexp.Regexp, error) {
+func compileRegexp(expr string, flags modifierSet) (test, error) {
 	if len(expr) > maxRegexp {
-		return nil, fmt.Errorf("regular expression of %d bytes; at most %d are allowed", len(expr), maxRegexp)
+		return test{}, fmt.Errorf("regular expression of %d bytes; at most %d are allowed", len(expr), maxRegexp)
 	}
 	translated, err := translatePCRE(expr, flags.has(modM) || inlineMultiline(expr))
 	if err != nil {
-		return nil, fmt.Errorf("regular expression %q: %w", shorten(expr), err)
+		return test{}, fmt.Errorf("regular expression %q: %w", shorten(expr), err)
 	}
 	prefix := ""
 	for _, f := range []modifier{modI, modM, modS} {
@@ -32,15 +35,38 @@ func compileRegexp(expr string, flags modifierSet) (*regexp.Regexp, error) {
 	if prefix != "" {
 		translated = "(?" + prefix + ")" + translated
 	}
-	re, err := regexp.Compile(translated)
+	tree, err := syntax.Parse(translated, syntax.Perl)
 	if err != nil {
 		reason := err.Error()
 		if e := (*syntax.Error)(nil); errors.As(err, &e) {
 			reason = e.Code.String() + ": " + e.Expr
 		}
-		return nil, fmt.Errorf("regular expression %q: %s", shorten(expr), reason)
+		return test{}, fmt.Errorf("regular expression %q: %s", shorten(expr), reason)
 	}
-	return re, nil
+	steps := stepsOf(tree)
+	if steps > maxSteps {
+		return test{}, fmt.Errorf("regular expression %q: its repetitions make %d steps of it; at most %d are allowed", shorten(expr), steps, maxSteps)
+	}
+	re, err := regexp.Compile(translated)
+	if err != nil {
+		return test{}, fmt.Errorf("regular expression %q: %w", shorten(expr), err)
+	}
+	return test{kind: testRegexp, regexp: re, needs: needsOf(tree.Simplify()), steps: steps}, nil
+}
+
+// stepsOf is about how many instructions an expression becomes. The parser has seen to it that the number fits.
+func stepsOf(re *syntax.Regexp) int {
+	steps := 1 + len(re.Rune)
+	if re.Op == syntax.OpCharClass {
+		steps = 1
+	}
+	for _, sub := range re.Sub {
+		steps += stepsOf(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		steps *= max(1, re.Min, re.Max)
+	}
+	return steps
 }
 
 // shorten cuts a text for a message.

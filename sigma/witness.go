@@ -2,7 +2,6 @@ package sigma
 
 import (
 	"cmp"
-	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -63,13 +62,9 @@ const (
 // need is a set of folded texts of which at least one stands in every match.
 type need []string
 
-// needsOf returns what a regular expression needs: all of the sets.
-func needsOf(re *regexp.Regexp) []need {
-	tree, err := syntax.Parse(re.String(), syntax.Perl)
-	if err != nil {
-		return nil
-	}
-	needs := needsOfTree(tree.Simplify(), 0)
+// needsOf returns what a simplified regular expression needs: all of the sets.
+func needsOf(tree *syntax.Regexp) []need {
+	needs := needsOfTree(tree, 0)
 	slices.SortStableFunc(needs, func(a, b need) int { return cmp.Compare(b.shortest(), a.shortest()) })
 	return needs[:min(len(needs), maxNeeds)]
 }

@@ -220,19 +220,21 @@ func merge(under, over *yaml.Node) *yaml.Node {
 	}
 	out := *over
 	out.Content = append([]*yaml.Node(nil), under.Content...)
+	type name struct {
+		value string
+		kind  yaml.Kind
+	}
+	at := make(map[name]int, len(under.Content)/2)
+	for i := 0; i+1 < len(under.Content); i += 2 {
+		at[name{under.Content[i].Value, under.Content[i].Kind}] = i
+	}
 	for i := 0; i+1 < len(over.Content); i += 2 {
 		key, value := over.Content[i], over.Content[i+1]
-		at := -1
-		for j := 0; j+1 < len(out.Content); j += 2 {
-			if out.Content[j].Value == key.Value && out.Content[j].Kind == key.Kind {
-				at = j
-			}
-		}
-		if at < 0 {
-			out.Content = append(out.Content, key, value)
+		if j, ok := at[name{key.Value, key.Kind}]; ok {
+			out.Content[j], out.Content[j+1] = key, merge(out.Content[j+1], value)
 			continue
 		}
-		out.Content[at], out.Content[at+1] = key, merge(out.Content[at+1], value)
+		out.Content = append(out.Content, key, value)
 	}
 	return &out
 }
