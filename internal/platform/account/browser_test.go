@@ -222,7 +222,11 @@ func TestBrowserWhoseSessionIsEndedElsewhere(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, nil)
 	h.person("tanaka@example.com", "analyst")
-	here, there := h.tab(t), h.tab(t)
+	here := h.tab(t)
+	other, leave := chromedp.NewContext(here.ctx, chromedp.WithNewBrowserContext())
+	t.Cleanup(leave)
+	there := &tab{h: h, t: t, ctx: other} // cookies of its own, as another computer has
+	there.do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(h.address+"/static/none"), webtest.SetCookie("yagura_lang", "en"))
 	for _, b := range []*tab{here, there} {
 		b.open("/alerts")
 		b.fill("name", "tanaka@example.com", "password", good)

@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -105,6 +106,15 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 		answer := site.Do(webtest.Request{As: webtest.Robot, Method: method, Path: strings.ReplaceAll(path, "{id}", "x")})
 		if answer.Code != http.StatusForbidden {
 			t.Errorf("%s with a token: %d", route.Pattern, answer.Code)
+		}
+	}
+	for _, route := range site.Modules()[1].Routes {
+		method, path, _ := strings.Cut(route.Pattern, " ")
+		for _, from := range []string{"cross-site", "same-site"} {
+			ask := webtest.Request{As: webtest.Admin, Method: method, Path: strings.ReplaceAll(path, "{id}", "x"), Form: url.Values{}, Header: map[string]string{"Sec-Fetch-Site": from}}
+			if answer := site.Do(ask); method == http.MethodPost && answer.Code != http.StatusForbidden {
+				t.Errorf("%s from a %s page: %d", route.Pattern, from, answer.Code)
+			}
 		}
 	}
 }
@@ -308,7 +318,7 @@ func TestTokens(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+match)
 		return h.browser().send(r).status
 	}
-	if got := []int{use("/alerts"), use("/account/tokens/new"), use("/account/sessions")}; !slices.Equal(got, []int{200, 403, 403}) {
+	if got := []int{use("/alerts"), use("/account"), use("/account/tokens/new"), use("/account/sessions")}; !slices.Equal(got, []int{200, 200, 403, 403}) {
 		t.Errorf("the token opens %v", got)
 	}
 	id := regexp.MustCompile(`<tr id="t-([0-9a-f-]{36})"`).FindStringSubmatch(list)[1]

@@ -106,7 +106,8 @@ type Site struct {
 	zones   sync.Map // of *time.Location by name
 }
 
-// New makes a site with the pages that belong to no room: sign-in, the preferences of the reader, static files.
+// New makes a site with the pages that belong to no room: the start, the preferences of the reader, static files. Signing in is
+// package account's.
 func New(opt Options) (*Site, error) {
 	if opt.Auth == nil {
 		return nil, errors.New("a site needs an authenticator")
