@@ -232,6 +232,7 @@ func (p *Provider) fill(who *Identity, from claims) error {
 	var said struct {
 		Email         string `json:"email"`
 		EmailVerified loose  `json:"email_verified"`
+		DomainOwned   loose  `json:"xms_edov"` // Microsoft Entra ID's: the address is of a domain that the tenant has proved to own
 		Name          string `json:"name"`
 		Preferred     string `json:"preferred_username"`
 	}
@@ -239,7 +240,7 @@ func (p *Provider) fill(who *Identity, from claims) error {
 		return refuse("the claims: %w", err)
 	}
 	if who.Email == "" {
-		who.Email, who.EmailVerified = said.Email, bool(said.EmailVerified)
+		who.Email, who.EmailVerified = said.Email, bool(said.EmailVerified) || bool(said.DomainOwned) && fromEntra(p.opt.Issuer)
 	}
 	who.Name = cmp.Or(who.Name, said.Name, said.Preferred)
 	if who.Groups != nil {
@@ -329,12 +330,19 @@ func (p *Provider) groups(from claims) ([]string, error) {
 	return list, nil
 }
 
-// loose reads true and "true": some providers write texts (Amazon Cognito does).
+// fromEntra reports whether an issuer is one tenant of Microsoft Entra ID: what it says of its domains' addresses counts as said by
+// the company. Of any other issuer the claim may be anything.
+func fromEntra(issuer string) bool {
+	return strings.HasPrefix(issuer, "https://login.microsoftonline.com/")
+}
+
+// loose reads true, "true" and 1: some providers write texts (Amazon Cognito does) or numbers (Microsoft Entra ID does).
 type loose bool
 
 // UnmarshalJSON implements json.Unmarshaler; what is neither counts as false.
 func (l *loose) UnmarshalJSON(text []byte) error {
-	*l = loose(strings.Trim(string(text), `"`) == "true")
+	word := strings.Trim(string(text), `"`)
+	*l = loose(word == "true" || word == "1")
 	return nil
 }
 
