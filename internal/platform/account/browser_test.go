@@ -2,7 +2,6 @@ package account_test
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -10,9 +9,7 @@ import (
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
-	"yagura/internal/platform/account"
 	"yagura/internal/platform/auth"
-	"yagura/internal/platform/oidc"
 	"yagura/internal/platform/oidc/oidctest"
 	"yagura/internal/platform/web/webtest"
 )
@@ -170,39 +167,16 @@ func TestBrowserWithAPasskey(t *testing.T) {
 
 func TestBrowserWithTheCompanysSignOn(t *testing.T) {
 	t.Parallel()
-	var provider *oidctest.Provider
-	h := newHouse(t, func(h *house, opt *account.Options) {
-		provider = oidctest.Start(t, h.address+"/signin/oidc")
-		p, err := oidc.New(oidc.Options{Issuer: provider.Issuer, ClientID: oidctest.ClientID, ClientSecret: oidctest.ClientSecret,
-			RedirectURL: h.address + "/signin/oidc", Scopes: []string{"profile", "email", "groups"}, GroupsClaim: "groups"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		groups, err := oidc.RolesOf([]string{"CSIRT=analyst", "Sales=employee"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		opt.OIDC = &account.OIDC{Provider: p, Issuer: provider.Issuer, Name: "Example ID", Roles: groups, Policy: auth.ExternalPolicy{Create: true}}
-	})
+	h, _ := signOn(t, []string{"CSIRT=analyst"}, nil, auth.ExternalPolicy{Create: true})
 	b := h.tab(t)
 	b.open("/alerts")
 	b.see(`document.querySelector('a[href^="/signin/oidc/start"]')?.textContent.includes("Sign in with Example ID")`)
 	b.press(`a[href^="/signin/oidc/start"]`)
-	b.see(`document.readyState === "complete" && location.origin === "` + provider.Issuer[:strings.Index(provider.Issuer[8:], "/")+8] + `" && document.querySelector("[name=username]")` +
-		` || document.readyState === "complete" && document.querySelector("[name=username]") && location.origin !== "` + h.address + `"`)
+	b.see(`document.readyState === "complete" && location.origin !== "` + h.address + `" && document.querySelector("[name=username]")`)
 	b.do(chromedp.SendKeys(chromedp.CSS("[name=username]"), "tanaka"), chromedp.SendKeys(chromedp.CSS("[name=password]"), oidctest.Password), chromedp.KeyEvent("\r"))
 	b.see(`document.readyState === "complete" && location.pathname === "/alerts" && document.querySelector("h1")?.textContent.startsWith("alerts of tanaka")`)
-	for _, cookie := range webtest.Ask[[]string](t, b.ctx, `[document.cookie]`) {
-		if strings.Contains(cookie, "yagura_oidc") {
-			t.Error("a script can read the flow, or it is still there")
-		}
-	}
-
-	// A page that the role does not open is refused, in words.
 	b.open("/account")
 	b.see(`document.querySelector("main").textContent.includes("by single sign-on")`)
-	b.open("/a/page/that/is/not/there")
-	b.see(`document.querySelector(".failure-status")`)
 }
 
 func TestBrowserIsRefusedAPage(t *testing.T) {
@@ -260,17 +234,17 @@ func TestBrowserByKeyboardOnASmallScreen(t *testing.T) {
 	b.see(`document.activeElement.name === "name"`)
 	b.do(chromedp.KeyEvent("tanaka@example.com\t" + good + "\r"))
 	b.at("/alerts")
-	for _, path := range []string{"/account", "/account/password", "/account/second-factor", "/account/second-factor/app", "/account/second-factor/passkey", "/account/sessions", "/account/tokens", "/account/tokens/new", "/signin/confirm"} {
+	for _, path := range []string{"/reset", "/account", "/account/password", "/account/second-factor", "/account/second-factor/app", "/account/second-factor/passkey", "/account/sessions", "/account/tokens", "/account/tokens/new", "/signin/confirm"} {
 		b.open(path)
 		b.see(`document.readyState === "complete" && document.querySelector("main h1")`)
+		for _, text := range webtest.Faint(t, b.ctx) {
+			t.Errorf("%s: contrast %s", path, text)
+		}
 		if wide := webtest.Ask[int64](t, b.ctx, `document.documentElement.scrollWidth`); wide > 390 {
 			t.Errorf("%s is %d wide on a screen of 390", path, wide)
 		}
 	}
 	if troubles := webtest.Ask[[]string](t, b.ctx, `window.troubles || []`); len(troubles) > 0 {
 		t.Errorf("the page had troubles: %q", troubles)
-	}
-	if answer, err := http.Get(h.address + "/signin"); err != nil || answer.StatusCode != 200 {
-		t.Errorf("%v", err)
 	}
 }

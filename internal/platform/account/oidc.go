@@ -15,6 +15,8 @@ import (
 const (
 	flowCookie = "yagura_oidc"
 	flowLife   = 10 * time.Minute
+	// maxNext bounds the way back that the flow carries: browsers drop cookies of more than 4 KiB (RFC 6265, 6.1).
+	maxNext = 1500
 	// flowPurpose is what the flow in a browser is sealed for.
 	flowPurpose = "cookie.oidc/flow"
 )
@@ -43,6 +45,9 @@ func (x *Account) beginOIDC(w http.ResponseWriter, r *http.Request, fresh bool) 
 		return fault.New(fault.NotFound, "fault.no_page", "single sign-on is not configured")
 	}
 	next := web.SafeNext(r.URL.Query().Get("next"))
+	if len(next) > maxNext {
+		next = "/"
+	}
 	address, flow, err := x.opt.OIDC.Provider.Begin(r.Context(), next, fresh)
 	if err != nil {
 		return x.oidcFailed(w, r, next, err)

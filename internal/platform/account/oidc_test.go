@@ -180,8 +180,10 @@ func TestAnswersThatBelongToNoSignInOfThisBrowser(t *testing.T) {
 	}
 	replay := h.browser()
 	refused("the answer again", replay, answer)
-	if p := h.browser().get("/signin/oidc/start?next=//evil.example"); !strings.HasPrefix(p.to, provider.Issuer) {
-		t.Errorf("%d to %q", p.status, p.to)
+	for _, next := range []string{"//evil.example", "/alerts?q=" + strings.Repeat("x", 4000)} {
+		if p := h.browser().signInAs(provider, "/signin/oidc/start?next="+url.QueryEscape(next), "suzuki"); p.to != "/" {
+			t.Errorf("%.30s: %d to %q", next, p.status, p.to)
+		}
 	}
 }
 

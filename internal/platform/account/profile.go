@@ -27,7 +27,7 @@ type roleShown struct {
 	Origin auth.Origin // "" where nobody keeps it
 }
 
-// house is a room's permissions that the reader has.
+// room is the permissions in one room that the reader has.
 type room struct {
 	Title string
 	May   []string

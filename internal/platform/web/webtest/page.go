@@ -41,3 +41,25 @@ func Until(t testing.TB, ctx context.Context, expression string) {
 	}
 	t.Fatalf("waited in vain for %s", expression)
 }
+
+// Faint lists the texts of the page that are harder to read than WCAG 2.2 AA allows (1.4.3): 4.5 to 1, 3 to 1 for large ones.
+func Faint(t testing.TB, ctx context.Context) []string {
+	t.Helper()
+	return Ask[[]string](t, ctx, contrasts)
+}
+
+const contrasts = `(() => {
+	const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
+	const rgba = colour => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
+	const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+	const ground = el => { for (; el; el = el.parentElement) { const c = rgba(getComputedStyle(el).backgroundColor); if (c[3] > 250) return c; } return [255, 255, 255, 255]; };
+	const bad = new Set(), walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+	for (let n; n = walk.nextNode();) {
+		const el = n.parentElement;
+		if (!n.data.trim() || !el.offsetParent || el.closest(".visually-hidden, .skip, template, option")) continue;
+		const style = getComputedStyle(el), size = parseFloat(style.fontSize), large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
+		const [a, b] = [light(rgba(style.color)), light(ground(el))].sort((x, y) => y - x), ratio = (a + .05) / (b + .05);
+		if (ratio < (large ? 3 : 4.5)) bad.add(ratio.toFixed(2) + " " + el.className + " " + n.data.trim().slice(0, 30));
+	}
+	return [...bad];
+})()`
