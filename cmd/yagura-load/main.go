@@ -32,7 +32,7 @@ func main() {
 	flag.StringVar(&o.yagura, "yagura", "bin/yagura", "the binary to measure")
 	flag.IntVar(&o.users, "users", 200, "how many people work at the same time")
 	flag.DurationVar(&o.span, "for", 5*time.Minute, "how long they work, on each database")
-	flag.IntVar(&o.days, "days", 7, "days of made-up events")
+	flag.IntVar(&o.days, "days", 14, "days of made-up events")
 	flag.DurationVar(&o.limit, "limit", 100*time.Millisecond, "the 95th percentile of ordinary pages that is good enough")
 	engines := flag.String("engine", "all", "sqlite, postgres or all")
 	flag.Parse()

@@ -30,6 +30,7 @@ type report struct {
 
 	span       time.Duration
 	cpu, own   time.Duration
+	machine    time.Duration // all processes together
 	last       usage
 	expected   []string
 	notThere   []string
@@ -86,9 +87,10 @@ func work(ctx context.Context, o options, s *server, sessions []session) (*repor
 	case <-time.After(arriving):
 	}
 	before, own, started := r.count(s), usageOf(os.Getpid()), time.Now()
+	machine := machineCPU()
 	people.Wait()
 	r.span = time.Since(started)
-	r.last = usageOf(s.command.Process.Pid)
+	r.last, r.machine = usageOf(s.command.Process.Pid), machineCPU()-machine
 	r.cpu, r.own, r.measurable = r.last.cpu-before.cpu, usageOf(os.Getpid()).cpu-own.cpu, before.available
 	return r, ctx.Err()
 }
@@ -189,8 +191,9 @@ func (r *report) print(limit time.Duration) (good bool) {
 	}
 	fmt.Printf("%.1f requests/s; %d decisions came second to another\n", float64(len(all))/r.span.Seconds(), r.conflicts)
 	if r.measurable {
-		fmt.Printf("server: %.2f cores, %d MiB, at most %d MiB; this program: %.2f cores\n",
-			r.cpu.Seconds()/r.span.Seconds(), r.last.resident, r.last.peak, r.own.Seconds()/r.span.Seconds())
+		seconds := r.span.Seconds()
+		fmt.Printf("server: %.2f cores, %d MiB, at most %d MiB; this program: %.2f cores; all else on this machine, PostgreSQL included: %.2f cores\n",
+			r.cpu.Seconds()/seconds, r.last.resident, r.last.peak, r.own.Seconds()/seconds, (r.machine-r.cpu-r.own).Seconds()/seconds)
 	}
 	if len(r.notThere) > 0 {
 		fmt.Println("pages that this version does not have:", r.notThere)

@@ -83,6 +83,9 @@ func freePort() (string, error) {
 	return l.Addr().String(), nil
 }
 
+// tick is the unit of the kernel's figures: USER_HZ is 100 on Linux.
+const tick = 10 * time.Millisecond
+
 // usage is what a process has used so far; zero where there is no /proc.
 type usage struct {
 	cpu       time.Duration
@@ -102,7 +105,7 @@ func usageOf(pid int) (u usage) {
 		if len(fields) > 12 {
 			user, _ := strconv.ParseInt(fields[11], 10, 64)
 			system, _ := strconv.ParseInt(fields[12], 10, 64)
-			u.cpu, u.available = time.Duration(user+system)*10*time.Millisecond, true // USER_HZ is 100 on Linux
+			u.cpu, u.available = time.Duration(user+system)*tick, true
 		}
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -121,4 +124,22 @@ func field(status []byte, name string) int64 {
 		}
 	}
 	return 0
+}
+
+// machineCPU is what all processes have used since the machine started (proc_stat(5)).
+func machineCPU() time.Duration {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(stat), "\n")
+	var ticks int64
+	for i, text := range strings.Fields(line) {
+		if i == 0 || i == 4 || i == 5 || i > 8 { // the name, idle, waiting for the disk, guests (counted before)
+			continue
+		}
+		n, _ := strconv.ParseInt(text, 10, 64)
+		ticks += n
+	}
+	return time.Duration(ticks) * tick
 }

@@ -26,7 +26,7 @@ type page struct {
 func pages() []page {
 	readers := []string{"auditor", "admin"}
 	return []page{
-		{name: "alerts", weight: 24, path: "/alerts"},
+		{name: "alerts", weight: 24, path: openAlerts},
 		{name: "alert", weight: 26},
 		{name: "alerts, closed", weight: 4, path: "/alerts?state=closed"},
 		{name: "rules", weight: 7, path: "/rules"},
@@ -44,6 +44,7 @@ func pages() []page {
 }
 
 const (
+	openAlerts = "/alerts?state=open"
 	// decision is the write: with its leaf in the ledger.
 	decision = "decide (write)"
 	// decideEvery: one in so many alerts that are opened is decided about, by those who may.
@@ -119,12 +120,15 @@ func (v *visitor) open(ctx context.Context, p page) {
 	path := p.path
 	switch p.name {
 	case "alert":
-		path = v.pick(v.alert, "/alerts")
+		path = v.pick(v.alert, openAlerts)
 	case "rule":
 		path = v.pick(v.rule, "/rules")
 	}
-	if path == "/alerts" || path == "/rules" {
-		p.name = path[1:]
+	switch path { // no link was seen yet: the list comes first
+	case openAlerts:
+		p.name = "alerts"
+	case "/rules":
+		p.name = "rules"
 	}
 	body := v.get(ctx, p.name, path)
 	if body == "" {
