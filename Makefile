@@ -42,7 +42,7 @@ fuzz: ## every fuzz target for FUZZTIME
 	@sh tools/fuzz.sh $(FUZZTIME)
 
 soak: ## the long crash and load runs
-	YAGURA_LONG=1 $(GO) test -timeout 60m -count=1 -run 'Crash|Kill|Soak' ./internal/detect/pipeline ./internal/platform/spool
+	YAGURA_LONG=1 $(GO) test -timeout 60m -count=1 -run 'Crash|Kill|Soak' ./internal/detect/pipeline ./internal/platform/spool ./internal/platform/ledger
 
 clean:
 	rm -rf bin

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -165,8 +166,12 @@ func newestCheckpoint(tx *db.Tx) (c Checkpoint, err error) {
 	return c, err
 }
 
-// Run keeps checkpoints while there is something new, until ctx ends, and a last one then.
+// Run keeps checkpoints while there is something new, until ctx ends, and a last one then. Beside that it verifies the ledger once a day
+// and when it is asked to; a verification that runs when ctx ends is given up.
 func (l *Log) Run(ctx context.Context, log *slog.Logger) {
+	var verifications sync.WaitGroup
+	verifications.Go(func() { l.runVerifications(ctx, log) })
+	defer verifications.Wait()
 	tick := time.NewTicker(checkpointEvery)
 	defer tick.Stop()
 	for done := false; !done; {

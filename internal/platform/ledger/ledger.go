@@ -74,6 +74,8 @@ type Log struct {
 	tables map[string]tracked
 	shapes map[string]bool // those that are stored for certain
 
+	runner runner
+
 	headMu sync.Mutex
 	head   head // of the last append that this process made; trusted only where the database has the same note
 }
@@ -115,7 +117,8 @@ func Open(ctx context.Context, d *db.DB, opt Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the ledger: %w", err)
 	}
-	l := &Log{db: d, signer: signer, public: public, tables: make(map[string]tracked), shapes: make(map[string]bool)}
+	l := &Log{db: d, signer: signer, public: public, tables: make(map[string]tracked), shapes: make(map[string]bool),
+		runner: runner{wanted: make(chan struct{}, 1)}}
 	for _, t := range own() {
 		if _, err := l.declare(ctx, t); err != nil {
 			return nil, fmt.Errorf("opening the ledger: %w", err)

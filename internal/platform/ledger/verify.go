@@ -65,6 +65,12 @@ type Report struct {
 // OK reports whether nothing was found.
 func (r *Report) OK() bool { return len(r.Problems) == 0 }
 
+func (r *Report) full() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.Problems) >= maxProblems
+}
+
 func (r *Report) found(p Problem) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -149,6 +155,7 @@ type verification struct {
 	leaves, rows atomic.Int64
 	mu           sync.Mutex // for progress
 	shapes       map[string]shape
+	found        func(key string) // told of each row that is not as its last leaf says; may be nil
 }
 
 // progressEvery is after how many leaves or rows somebody is told.

@@ -115,6 +115,12 @@ func (v *verification) compareTable(ctx context.Context, tx *db.Tx, name string)
 	return c.rows.odd(v.report)
 }
 
+func (v *verification) foundRow(key string) {
+	if v.found != nil {
+		v.found(key)
+	}
+}
+
 // skip reports the rows before a key, all that are left where it is nil: no leaf knows them.
 func (c *comparison) skip(to *string) error {
 	for {
@@ -123,6 +129,7 @@ func (c *comparison) skip(to *string) error {
 			return err
 		}
 		c.v.report.found(Problem{Kind: RowInserted, Table: c.t.Name, Key: key, Index: -1, Detail: "no leaf knows the row"})
+		c.v.foundRow(key)
 		c.passed()
 	}
 }
@@ -164,6 +171,7 @@ func (c *comparison) leaf(leaf *saltedLeaf) error {
 		c.found(leaf, RowChanged, f.err.Error())
 	case f.gone != "":
 		c.gone[f.gone]++
+		c.v.foundRow(key)
 	case !f.fits(values, leaf):
 		c.found(leaf, RowChanged, "the row is not as its last change left it")
 	}
@@ -171,8 +179,15 @@ func (c *comparison) leaf(leaf *saltedLeaf) error {
 }
 
 func (c *comparison) found(leaf *saltedLeaf, kind Kind, detail string) {
-	last := leaf.Leaf
-	c.v.report.found(Problem{Kind: kind, Table: c.t.Name, Key: leaf.Key, Index: leaf.Index, Detail: detail, Last: &last})
+	p := Problem{Kind: kind, Table: c.t.Name, Key: leaf.Key, Index: leaf.Index, Detail: detail}
+	if !c.v.report.full() {
+		last, err := scanLeaf(c.rows.tx.QueryRow(`SELECT `+leafColumns+` FROM ledger_leaf WHERE idx = $1`, leaf.Index))
+		if err == nil { // one that cannot be read is reported by the tree's pass
+			p.Last = &last
+		}
+	}
+	c.v.report.found(p)
+	c.v.foundRow(leaf.Key)
 }
 
 func (c *comparison) form(id string) (f form) {
@@ -319,31 +334,45 @@ func (c *leafCursor) fill() error {
 	}
 	defer rows.Close()
 	c.at, c.list = 0, c.list[:0]
-	var values [8]any
-	var nonce any
-	dest := append(pointers(values[:]), &nonce)
+	var values [5]any
+	dest := pointers(values[:])
 	n := 0
 	for ; rows.Next(); n++ {
 		if err := rows.Scan(dest...); err != nil {
 			return err
 		}
-		leaf, ok := leafOf(values)
+		leaf, ok := c.leafOf(values)
 		if !ok {
 			continue // the tree's pass reports it
 		}
-		raw, bytes := nonce.([]byte)
-		if !bytes {
-			raw = []byte("of another kind")
-		}
-		c.list = append(c.list, saltedLeaf{leaf, raw})
+		c.list = append(c.list, leaf)
 		c.key, c.index = leaf.Key, leaf.Index
 	}
 	c.ended = n < rowBatch || len(c.list) == 0
 	return rows.Err()
 }
 
+// leafOf takes what a comparison needs.
+func (c *leafCursor) leafOf(values [5]any) (leaf saltedLeaf, ok bool) {
+	leaf.Table = c.table
+	if leaf.Index, ok = values[1].(int64); !ok {
+		return leaf, false
+	}
+	var texts [3]string
+	for i, at := range [...]int{0, 2, 3} {
+		if texts[i], ok = values[at].(string); !ok {
+			return leaf, false
+		}
+	}
+	leaf.Key, leaf.Shape, leaf.Digest = texts[0], texts[1], texts[2]
+	if leaf.nonce, ok = values[4].([]byte); !ok {
+		leaf.nonce = []byte("of another kind") // which fits no digest
+	}
+	return leaf, true
+}
+
 func (c *leafCursor) query() (*sql.Rows, error) {
-	const columns = `SELECT ` + leafColumns + `, nonce FROM ledger_leaf WHERE tbl = $1 AND `
+	const columns = `SELECT rec, idx, shape, digest, nonce FROM ledger_leaf WHERE tbl = $1 AND `
 	if c.key == "" {
 		return c.tx.Query(columns+`rec > '' ORDER BY rec, idx LIMIT $2`, c.table, rowBatch)
 	}
