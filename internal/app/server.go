@@ -34,6 +34,8 @@ import (
 	"yagura/internal/platform/httpd"
 	"yagura/internal/platform/ledger/room"
 	"yagura/internal/platform/oidc"
+	"yagura/internal/platform/people"
+	"yagura/internal/platform/scim"
 	"yagura/internal/platform/web"
 	"yagura/internal/platform/web/settings"
 )
@@ -265,6 +267,11 @@ func (s *Server) build(ctx context.Context) error {
 	if err := errors.Join(site.Check(), s.Approvals.Check()); err != nil {
 		return err
 	}
+	if directory, err := s.directory(); err != nil {
+		return err
+	} else if err := directory.Reconcile(ctx); err != nil {
+		return err
+	}
 	handler := site.Handler()
 	s.site.Store(&handler)
 	return nil
@@ -287,12 +294,20 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	directory, err := s.directory()
+	if err != nil {
+		return nil, err
+	}
 	return []web.Module{
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
 		alert.NewRoom(site, s.Alerts, s.Rules).Module(),
 		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts}).Module(),
 		source.NewRoom(site, s.sourceOptions()).Module(),
 		account.New(site, account.Options{Accounts: s.Accounts, Seal: s.Keys, OIDC: signOn, RoleTitle: s.roleTitle, Log: s.opt.Log}).Module(),
+		people.NewRoom(site, people.Options{
+			Accounts: s.Accounts, Roles: s.Roles, Approvals: s.Approvals, Permissions: site.Permissions, PublicURL: s.opt.Config.HTTP.PublicURL,
+		}).Module(),
+		directory.Module(),
 		access.NewRoom(site, access.RoomOptions{
 			Roles: s.Roles, Permissions: site.Permissions, Holders: s.Accounts.Holders, Used: auth.RoleHolders,
 		}).Module(),
@@ -309,6 +324,12 @@ func (s *Server) roleTitle(name string) string {
 		return ""
 	}
 	return role.Title
+}
+
+// directory takes people and groups from the company's identity provider.
+func (s *Server) directory() (*scim.Service, error) {
+	roles, err := oidc.RolesOf(s.opt.Config.OIDC.Roles)
+	return scim.New(scim.Options{DB: s.DB, Accounts: s.Accounts, Ledger: s.Ledger, Roles: roles, PublicURL: publicURL(s.opt.Config)}), err
 }
 
 // signOn is the company's single sign-on, nil for none.

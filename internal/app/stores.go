@@ -15,6 +15,7 @@ import (
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/mail"
+	"yagura/internal/platform/scim"
 	"yagura/internal/platform/seal"
 )
 
@@ -30,6 +31,7 @@ func stores() []store {
 	return []store{
 		{"access", access.Migrations(), access.Tables()},
 		{"auth", auth.Migrations(), auth.Tables()},
+		{"scim", scim.Migrations(), scim.Tables()},
 		{"approval", approval.Migrations(), approval.Tables()},
 		{"alert", alert.Migrations(), alert.Tables()},
 		{"rule", rule.Migrations(), rule.Tables()},

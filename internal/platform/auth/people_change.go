@@ -190,12 +190,21 @@ func erased() error {
 // SetRoles replaces the roles that origin gave a person; those of other origins stay. Errors: fault.Invalid for a role that does
 // not exist, fault.Conflict where the last active administrator would lose the role or version is not the person's any more.
 func (a *Accounts) SetRoles(ctx context.Context, id string, version int64, origin Origin, roles []string) (Person, error) {
-	return a.changing(ctx, id, version, "roles", func(tx *db.Tx, p *Person) error {
+	return a.changing(ctx, id, version, "roles", a.setRoles(origin, roles))
+}
+
+// SetRolesIn is SetRoles within a transaction of the caller's: of an approval.
+func (a *Accounts) SetRolesIn(tx *db.Tx, id string, version int64, origin Origin, roles []string) (Person, error) {
+	return a.changeIn(tx, id, version, "roles", a.setRoles(origin, roles))
+}
+
+func (a *Accounts) setRoles(origin Origin, roles []string) func(*db.Tx, *Person) error {
+	return func(tx *db.Tx, p *Person) error {
 		if p.Email == "" {
 			return erased()
 		}
 		return a.replaceRoles(tx, p, origin, roles)
-	})
+	}
 }
 
 func (a *Accounts) replaceRoles(tx *db.Tx, p *Person, origin Origin, names []string) error {
@@ -336,28 +345,35 @@ func enable(_ *db.Tx, p *Person) error {
 // Erase disables a person and deletes what is personal: name, address, external names, credentials, tokens. The id stays, so
 // that records still say that the same person did two things.
 func (a *Accounts) Erase(ctx context.Context, id string, version int64) (Person, error) {
-	return a.changing(ctx, id, version, actionErase, func(tx *db.Tx, p *Person) error {
-		if err := a.disable(tx, p); err != nil {
+	return a.changing(ctx, id, version, actionErase, a.erase)
+}
+
+// EraseIn is Erase within a transaction of the caller's: of an approval.
+func (a *Accounts) EraseIn(tx *db.Tx, id string, version int64) (Person, error) {
+	return a.changeIn(tx, id, version, actionErase, a.erase)
+}
+
+func (a *Accounts) erase(tx *db.Tx, p *Person) error {
+	if err := a.disable(tx, p); err != nil {
+		return err
+	}
+	for _, forget := range a.Forget {
+		if err := forget(tx, p.ID); err != nil {
 			return err
 		}
-		for _, forget := range a.Forget {
-			if err := forget(tx, id); err != nil {
-				return err
-			}
+	}
+	for _, table := range []string{"auth_password", "auth_totp"} {
+		if err := a.dropRows(tx, table, "person", actionErase, `person = $1`, p.ID); err != nil {
+			return err
 		}
-		for _, table := range []string{"auth_password", "auth_totp"} {
-			if err := a.dropRows(tx, table, "person", actionErase, `person = $1`, id); err != nil {
-				return err
-			}
+	}
+	for _, table := range []string{"auth_recovery", "auth_passkey", "auth_token", "auth_role"} {
+		if err := a.dropRows(tx, table, "id", actionErase, `person = $1`, p.ID); err != nil {
+			return err
 		}
-		for _, table := range []string{"auth_recovery", "auth_passkey", "auth_token", "auth_role"} {
-			if err := a.dropRows(tx, table, "id", actionErase, `person = $1`, id); err != nil {
-				return err
-			}
-		}
-		*p = Person{ID: p.ID, Kind: p.Kind, State: Disabled, Name: "—", Created: p.Created, LastSignIn: p.LastSignIn, Version: p.Version}
-		return nil
-	})
+	}
+	*p = Person{ID: p.ID, Kind: p.Kind, State: Disabled, Name: "—", Created: p.Created, LastSignIn: p.LastSignIn, Version: p.Version}
+	return nil
 }
 
 // dropRows deletes rows, with a leaf for each. The condition is ours, never a visitor's.

@@ -1,0 +1,455 @@
+package people
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"yagura/internal/platform/approval"
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/fault"
+	"yagura/internal/platform/httpd"
+	"yagura/internal/platform/web"
+)
+
+// detailView is the page of one person.
+type detailView struct {
+	Person   shown
+	UnitName string
+	Factors  auth.Factors
+	Needs    bool // a role takes a second factor
+	Sessions []auth.Session
+	Tokens   []tokenRow
+	Events   string // the search for what happened to the account; "" for who may not search
+	Ledger   string // the ledger's page of the record
+	MayWrite bool
+	Self     bool
+	Erased   bool
+	// What is shown once, after an action.
+	Link   string
+	Secret string
+	Error  string
+}
+
+type tokenRow struct {
+	auth.Token
+	Live bool
+}
+
+func (x *Room) detail(w http.ResponseWriter, r *http.Request) error {
+	return x.show1(w, r, http.StatusOK, r.PathValue("id"), detailView{})
+}
+
+// show1 renders the page of a person, with what an action left to show.
+func (x *Room) show1(w http.ResponseWriter, r *http.Request, status int, id string, v detailView) error {
+	ctx := r.Context()
+	p, err := x.opt.Accounts.Person(ctx, id)
+	if err != nil {
+		return err
+	}
+	rows, err := x.show(r, []auth.Person{p})
+	if err != nil {
+		return err
+	}
+	v.Person, v.MayWrite, v.Self, v.Erased = rows[0], may(r), web.User(r).ID == id, p.Email == ""
+	v.Needs = x.opt.Roles.NeedsMFA(p.RoleNames())
+	if v.Factors, err = x.opt.Accounts.Factors(ctx, id); err != nil {
+		return err
+	}
+	if v.Sessions, err = x.opt.Accounts.Sessions(ctx, id); err != nil {
+		return err
+	}
+	tokens, err := x.opt.Accounts.Tokens(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, t := range tokens {
+		v.Tokens = append(v.Tokens, tokenRow{Token: t, Live: t.Revoked.IsZero() && t.Expiry.After(time.Now())})
+	}
+	if web.User(r).May("event.read") {
+		v.Events = "/search?" + url.Values{"q": {`event.dataset:="yagura.audit" user.id:="` + id + `"`}, "since": {"30d"}}.Encode()
+	}
+	if web.User(r).May("ledger.read") {
+		v.Ledger = "/ledger?" + url.Values{"table": {"auth_person"}, "key": {id}}.Encode()
+	}
+	return x.site.Render(w, r, status, "people/detail", v)
+}
+
+// editView is the form of a person.
+type editView struct {
+	Person  auth.Person
+	New     bool
+	Service bool
+	Units   []web.Option
+	Langs   []web.Option
+	Roles   []named
+	Other   []named // of other origins: not to be changed here
+	Four    bool    // a second person will decide about roles
+	Own     bool
+	Error   string
+}
+
+func (x *Room) edit(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.opt.Accounts.Person(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return x.renderEdit(w, r, http.StatusOK, editView{Person: p}, byHand(p))
+}
+
+func (x *Room) newForm(w http.ResponseWriter, r *http.Request) error {
+	v := editView{New: true, Service: r.URL.Query().Get("kind") == string(auth.Service)}
+	chosen := []string{"employee"}
+	if v.Service {
+		v.Person.Kind, chosen = auth.Service, nil
+	}
+	return x.renderEdit(w, r, http.StatusOK, v, chosen)
+}
+
+func (x *Room) renderEdit(w http.ResponseWriter, r *http.Request, status int, v editView, chosen []string) error {
+	units, err := x.opt.Accounts.Units(r.Context())
+	if err != nil {
+		return err
+	}
+	p := web.T(r)
+	v.Units = unitOptions(units, string(p.Lang()), p.T("people.unit.none"))
+	v.Langs = []web.Option{{Value: "", Label: p.T("people.lang.browser")}, {Value: "ja", Label: "日本語"}, {Value: "en", Label: "English"}}
+	v.Roles = x.choices(r, chosen)
+	for _, role := range v.Person.Roles {
+		if role.Origin != auth.ByHand {
+			v.Other = append(v.Other, named{Name: role.Name, Title: x.title(r, role.Name), Origin: role.Origin})
+		}
+	}
+	v.Service = v.Service || v.Person.Kind == auth.Service
+	v.Four, v.Own = x.opt.Approvals.Needed(actionRoles), web.User(r).ID == v.Person.ID
+	return x.site.Render(w, r, status, "people/edit", v)
+}
+
+// typed is a person as a form has them.
+func typed(r *http.Request) auth.Person {
+	f := r.PostForm
+	return auth.Person{ID: r.PathValue("id"), Email: f.Get("email"), Name: f.Get("name"), Unit: f.Get("unit"), Lang: f.Get("lang"), Kind: auth.Kind(f.Get("kind"))}
+}
+
+// answer shows a form again that was wrong; other errors are the site's.
+func (x *Room) answer(w http.ResponseWriter, r *http.Request, v editView, chosen []string, err error) error {
+	switch fault.CodeOf(err) {
+	case fault.Invalid, fault.Conflict, fault.Forbidden:
+		v.Error = web.Message(r, err)
+		return x.renderEdit(w, r, http.StatusUnprocessableEntity, v, chosen)
+	}
+	return err
+}
+
+// create makes a person or a service account, and invites the person.
+func (x *Room) create(w http.ResponseWriter, r *http.Request) error {
+	if err := form(w, r, maxForm); err != nil {
+		return err
+	}
+	p, roles := typed(r), r.PostForm["role"]
+	err := x.mayGive(r, "", nil, roles)
+	if err == nil {
+		p, err = x.opt.Accounts.Create(r.Context(), auth.NewPerson{Kind: p.Kind, Email: p.Email, Name: p.Name, Unit: p.Unit, Lang: p.Lang, Roles: roles})
+	}
+	if err != nil {
+		return x.answer(w, r, editView{Person: typed(r), New: true}, roles, err)
+	}
+	if p.Kind == auth.Service {
+		return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.made", p.Name)})
+	}
+	token, err := x.opt.Accounts.Invite(r.Context(), p.ID)
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.invited", p.Email)})
+	}
+	return x.show1(w, r, http.StatusOK, p.ID, detailView{Link: x.link(r, auth.Invited, token)})
+}
+
+// link is the address of a one-time link.
+func (x *Room) link(r *http.Request, state auth.State, token string) string {
+	base := x.opt.PublicURL
+	if base == "" {
+		base = "http://" + r.Host
+		if httpd.Secure(r) {
+			base = "https://" + r.Host
+		}
+	}
+	page := map[bool]string{true: "/invitation", false: "/reset"}[state == auth.Invited]
+	return base + page + "?ticket=" + url.QueryEscape(token)
+}
+
+func (x *Room) update(w http.ResponseWriter, r *http.Request) error {
+	if err := form(w, r, maxForm); err != nil {
+		return err
+	}
+	v, err := version(r)
+	if err != nil {
+		return err
+	}
+	now, err := x.opt.Accounts.Person(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	p := typed(r)
+	if _, err := x.opt.Accounts.Update(r.Context(), p.ID, v, auth.Change{Email: &p.Email, Name: &p.Name, Unit: &p.Unit, Lang: &p.Lang}); err != nil {
+		p.Kind, p.Version, p.Roles = now.Kind, v, now.Roles
+		return x.answer(w, r, editView{Person: p}, byHand(now), err)
+	}
+	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.saved", p.Name)})
+}
+
+func (x *Room) setRoles(w http.ResponseWriter, r *http.Request) error {
+	if err := form(w, r, maxForm); err != nil {
+		return err
+	}
+	v, err := version(r)
+	if err != nil {
+		return err
+	}
+	p, err := x.opt.Accounts.Person(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	roles := r.PostForm["role"]
+	if slices.Equal(slices.Sorted(slices.Values(roles)), slices.Sorted(slices.Values(byHand(p)))) {
+		return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.unchanged")})
+	}
+	if err := x.mayGive(r, p.ID, byHand(p), roles); err != nil {
+		return x.answer(w, r, editView{Person: p}, roles, err)
+	}
+	waiting, err := x.opt.Approvals.Do(r.Context(), web.User(r), approval.Wish{
+		Action: actionRoles, Subject: p.Name, Link: "/people/" + p.ID, Reason: r.PostForm.Get("reason"),
+		Payload: rolesChange{Person: p.ID, Version: v, Roles: roles},
+	})
+	if err != nil {
+		return x.answer(w, r, editView{Person: p}, roles, err)
+	}
+	return x.asked(w, r, waiting, "/people/"+p.ID, "people.roles.saved", p.Name)
+}
+
+// asked says that an action was done, or that it waits for a second person.
+func (x *Room) asked(w http.ResponseWriter, r *http.Request, waiting *approval.Request, path, done, name string) error {
+	if waiting != nil {
+		return x.site.Done(w, r, "/approvals/"+waiting.ID, web.Flash{Kind: web.Warn, Text: web.T(r).T("approval.asked.flash")})
+	}
+	return x.site.Done(w, r, path, web.Flash{Kind: web.Good, Text: web.T(r).T(done, name)})
+}
+
+func (x *Room) setState(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.target(w, r)
+	if err != nil {
+		return err
+	}
+	v, err := version(r)
+	if err != nil {
+		return err
+	}
+	to := auth.State(r.PostForm.Get("state"))
+	done := "people.enabled"
+	switch to {
+	case auth.Disabled:
+		done = "people.disabled"
+		p, err = x.opt.Accounts.Disable(r.Context(), p.ID, v)
+	case auth.Active:
+		p, err = x.opt.Accounts.Enable(r.Context(), p.ID, v)
+	default:
+		err = fault.New(fault.Invalid, "fault.people.form", "nobody can be made %q", to)
+	}
+	if err != nil {
+		return err
+	}
+	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T(done, p.Name)})
+}
+
+// target reads the form and the person of an action. Nobody does these things to their own account, nor to one that may do more than
+// they may themselves: whoever resets an administrator's password could become one.
+func (x *Room) target(w http.ResponseWriter, r *http.Request) (auth.Person, error) {
+	if err := form(w, r, maxForm); err != nil {
+		return auth.Person{}, err
+	}
+	p, err := x.opt.Accounts.Person(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return p, err
+	}
+	if p.ID == web.User(r).ID {
+		return p, fault.New(fault.Forbidden, "fault.people.self", "one's own account is looked after on its own page")
+	}
+	return p, x.mayGive(r, p.ID, p.RoleNames(), nil)
+}
+
+// sendLink sends an invitation or a link to another password, or shows it once where no mail goes out.
+func (x *Room) sendLink(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.target(w, r)
+	if err != nil {
+		return err
+	}
+	send := x.opt.Accounts.SendReset
+	if p.State == auth.Invited {
+		send = x.opt.Accounts.Invite
+	}
+	token, err := send(r.Context(), p.ID)
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.mailed", p.Email)})
+	}
+	return x.show1(w, r, http.StatusOK, p.ID, detailView{Link: x.link(r, p.State, token)})
+}
+
+func (x *Room) resetFactors(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.target(w, r)
+	if err != nil {
+		return err
+	}
+	if err := x.opt.Accounts.ResetFactors(r.Context(), p.ID); err != nil {
+		return err
+	}
+	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.factors.reset.done", p.Name)})
+}
+
+func (x *Room) endSessions(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.target(w, r)
+	if err != nil {
+		return err
+	}
+	if err := x.opt.Accounts.EndSessions(r.Context(), p.ID, ""); err != nil {
+		return err
+	}
+	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.sessions.ended", p.Name)})
+}
+
+// erase deletes what is personal of somebody disabled.
+func (x *Room) erase(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.target(w, r)
+	if err != nil {
+		return err
+	}
+	v, err := version(r)
+	if err != nil {
+		return err
+	}
+	if p.State != auth.Disabled {
+		return fault.New(fault.Conflict, "fault.people.erase", "only the data of somebody disabled is deleted")
+	}
+	waiting, err := x.opt.Approvals.Do(r.Context(), web.User(r), approval.Wish{
+		Action: actionErase, Subject: p.Name, Link: "/people/" + p.ID, Reason: r.PostForm.Get("reason"), Payload: erasure{Person: p.ID, Version: v},
+	})
+	if fault.Is(err, fault.Invalid) {
+		return x.show1(w, r, http.StatusUnprocessableEntity, p.ID, detailView{Error: web.Message(r, err)})
+	}
+	if err != nil {
+		return err
+	}
+	return x.asked(w, r, waiting, "/people", "people.erased", p.Name)
+}
+
+// createToken makes a token of a service account, with all that its roles may do, for a year at most.
+func (x *Room) createToken(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.target(w, r)
+	if err != nil {
+		return err
+	}
+	if p.Kind != auth.Service {
+		return fault.New(fault.Forbidden, "fault.people.token", "people make their tokens themselves")
+	}
+	var scopes []string
+	for _, permission := range x.opt.Permissions() {
+		if x.opt.Roles.Allows(p.RoleNames(), string(permission)) {
+			scopes = append(scopes, string(permission))
+		}
+	}
+	_, secret, err := x.opt.Accounts.CreateToken(r.Context(), web.User(r), auth.Token{
+		Person: p.ID, Name: r.PostForm.Get("name"), Permissions: scopes, Expiry: time.Now().AddDate(1, 0, -1),
+	})
+	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Forbidden) {
+		return x.show1(w, r, http.StatusUnprocessableEntity, p.ID, detailView{Error: web.Message(r, err)})
+	}
+	if err != nil {
+		return err
+	}
+	return x.show1(w, r, http.StatusOK, p.ID, detailView{Secret: secret})
+}
+
+func (x *Room) revokeToken(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.target(w, r)
+	if err != nil {
+		return err
+	}
+	if err := x.opt.Accounts.RevokeToken(r.Context(), p.ID, r.PathValue("token")); err != nil {
+		return err
+	}
+	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.token.revoked")})
+}
+
+// api shapes of a person and a unit.
+type apiPerson struct {
+	ID         string    `json:"id"`
+	Kind       auth.Kind `json:"kind"`
+	Email      string    `json:"email"`
+	Name       string    `json:"name"`
+	Unit       string    `json:"unit"`
+	State      string    `json:"state"`
+	Roles      []string  `json:"roles"`
+	Created    time.Time `json:"created"`
+	Changed    time.Time `json:"changed"`
+	LastSignIn string    `json:"last_sign_in,omitempty"`
+	Version    int64     `json:"version"`
+}
+
+func forAPI(p auth.Person) apiPerson {
+	a := apiPerson{ID: p.ID, Kind: p.Kind, Email: p.Email, Name: p.Name, Unit: p.Unit, State: string(p.State), Roles: p.RoleNames(), Created: p.Created, Changed: p.Changed, Version: p.Version}
+	if a.Roles == nil {
+		a.Roles = []string{}
+	}
+	if !p.LastSignIn.IsZero() {
+		a.LastSignIn = p.LastSignIn.Format(time.RFC3339)
+	}
+	return a
+}
+
+func (x *Room) apiList(w http.ResponseWriter, r *http.Request) error {
+	f, err := filter(r)
+	if err != nil {
+		return err
+	}
+	page, err := x.opt.Accounts.People(r.Context(), f, r.URL.Query().Get("cursor"), 200)
+	if err != nil {
+		return err
+	}
+	people := []apiPerson{}
+	for _, p := range page.Items {
+		people = append(people, forAPI(p))
+	}
+	return web.JSON(w, http.StatusOK, map[string]any{"people": people, "next": page.Next})
+}
+
+func (x *Room) apiGet(w http.ResponseWriter, r *http.Request) error {
+	p, err := x.opt.Accounts.Person(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return web.JSON(w, http.StatusOK, forAPI(p))
+}
+
+func (x *Room) apiUnits(w http.ResponseWriter, r *http.Request) error {
+	units, err := x.opt.Accounts.Units(r.Context())
+	if err != nil {
+		return err
+	}
+	type unit struct {
+		ID     string `json:"id"`
+		Parent string `json:"parent,omitempty"`
+		Code   string `json:"code"`
+		Name   string `json:"name"`
+		NameEn string `json:"name_en,omitempty"`
+	}
+	list := []unit{}
+	for _, u := range units {
+		list = append(list, unit{u.ID, u.Parent, u.Code, u.Name, u.NameEn})
+	}
+	return web.JSON(w, http.StatusOK, map[string]any{"units": list})
+}

@@ -1,0 +1,4 @@
+package people
+
+// Parse is parse, for the fuzzer outside.
+var Parse = parse

@@ -1,0 +1,292 @@
+package people_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/text/encoding/japanese"
+
+	"yagura/internal/platform/access"
+	"yagura/internal/platform/approval"
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/db/dbtest"
+	"yagura/internal/platform/ledger"
+	"yagura/internal/platform/people"
+	"yagura/internal/platform/seal"
+	"yagura/internal/platform/web"
+	"yagura/internal/platform/web/webtest"
+)
+
+// office is the pages on real accounts.
+type office struct {
+	*webtest.Site
+	t        *testing.T
+	accounts *auth.Accounts
+	log      *ledger.Log
+}
+
+func open(t *testing.T, required ...string) *office {
+	t.Helper()
+	d, ctx := dbtest.New(t), t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	log, err := ledger.Open(ctx, d, ledger.Options{KeyFile: filepath.Join(t.TempDir(), "ledger.key")})
+	must(err)
+	builtIn, err := access.Parse([]byte(`
+roles:
+  - {name: admin, mfa: true, allow: ["*"]}
+  - {name: employee, mfa: false, allow: []}
+`))
+	must(err)
+	roles, err := access.Open(ctx, d, log, builtIn)
+	must(err)
+	accounts, err := auth.OpenAccounts(ctx, d, auth.Config{Roles: roles, Seal: seal.Generate(), Ledger: log, Log: slog.New(slog.DiscardHandler)})
+	must(err)
+	approvals, err := approval.Open(ctx, approval.Options{DB: d, Ledger: log, People: accounts, Required: required})
+	must(err)
+	must(log.Track(ctx, slices.Concat(access.Tables(), approval.Tables())...))
+	permissions := []web.Permission{"people.read", "people.write", "alert.read"}
+	must(roles.Save(ctx, access.Role{Name: "chief", Title: "人事責任者", Allow: []string{"people.read", "people.write"}, MFA: true}, []string{"people.read", "people.write"}))
+	o := &office{Site: webtest.New(t), t: t, accounts: accounts, log: log}
+	o.Mount(people.NewRoom(o.Site.Site, people.Options{
+		Accounts: accounts, Roles: roles, Approvals: approvals, PublicURL: "https://yagura.example",
+		Permissions: func() []web.Permission { return permissions },
+	}).Module())
+	return o
+}
+
+func (o *office) create(email, name string, roles ...string) auth.Person {
+	o.t.Helper()
+	p, err := o.accounts.Create(db.WithActor(o.t.Context(), "test"), auth.NewPerson{Email: email, Name: name, Roles: roles})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return p
+}
+
+func (o *office) post(status int, path string, pairs ...string) string {
+	o.t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Add(pairs[i], pairs[i+1])
+	}
+	got := o.Do(webtest.Request{As: webtest.Admin, Path: path, Form: form})
+	if got.Code != status {
+		o.t.Fatalf("POST %s: status %d, want %d: %s", path, got.Code, status, got.Body)
+	}
+	return got.Body.String()
+}
+
+func (o *office) person(id string) auth.Person {
+	o.t.Helper()
+	p, err := o.accounts.Person(o.t.Context(), id)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return p
+}
+
+func TestThePages(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	if err := o.Check(); err != nil {
+		t.Fatal(err)
+	}
+	p := o.create("hana@example.co.jp", "田中 "+webtest.Probe, "chief")
+	service, err := o.accounts.Create(t.Context(), auth.NewPerson{Kind: auth.Service, Email: "soar@example.co.jp", Name: "SOAR", Roles: []string{"employee"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit, err := o.accounts.SaveUnit(t.Context(), auth.Unit{Code: "sales", Name: "営業部 " + webtest.Probe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Pages("/people", "/people?q=nobody&role=admin&state=active", "/people?unit="+unit.ID, "/people?kind=service", "/people/"+p.ID, "/people/"+service.ID,
+		"/people/-/new", "/people/-/new?kind=service", "/people/"+p.ID+"/edit", "/people/-/import", "/units", "/units/-/new", "/units/"+unit.ID)
+	o.Guarded()
+	for path, want := range map[string]int{"/people/nobody": 404, "/units/nothing": 404, "/people?state=odd": 400, "/people?after=x": 400} {
+		if got := o.Do(webtest.Request{As: webtest.Admin, Path: path}); got.Code != want {
+			t.Errorf("%s: status %d, want %d", path, got.Code, want)
+		}
+	}
+	if page := o.Do(webtest.Request{As: webtest.Reader, Path: "/people/" + p.ID}).Body.String(); strings.Contains(page, "<form method=\"post\" action=\"/people") {
+		t.Error("a reader is shown a form")
+	}
+}
+
+func TestSomebodyIsInvitedChangedAndShutOut(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	page := o.post(http.StatusOK, "/people", "name", "佐藤 美咲", "email", "Sato@Example.co.jp", "role", "chief")
+	if !strings.Contains(page, "https://yagura.example/invitation?ticket=") {
+		t.Error("without mail, the link is not shown")
+	}
+	p, err := o.accounts.PersonByEmail(t.Context(), "sato@example.co.jp")
+	if err != nil || p.State != auth.Invited || !slices.Equal(p.RoleNames(), []string{"chief"}) {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	path := "/people/" + p.ID
+	o.post(http.StatusUnprocessableEntity, "/people", "name", "別人", "email", "sato@example.co.jp", "role", "employee")
+	o.post(http.StatusSeeOther, path, "version", "1", "name", "佐藤 美咲子", "email", "sato@example.co.jp")
+	if page := o.post(http.StatusUnprocessableEntity, path, "version", "1", "name", "古い", "email", "sato@example.co.jp"); !strings.Contains(page, "古い") {
+		t.Error("what was typed on an old version is lost")
+	}
+	o.post(http.StatusSeeOther, path+"/roles", "version", "2", "role", "employee")
+	if got := o.person(p.ID); got.Name != "佐藤 美咲子" || !slices.Equal(got.RoleNames(), []string{"employee"}) {
+		t.Errorf("%+v", got)
+	}
+	o.post(http.StatusConflict, path+"/erase", "version", "3", "reason", "退職")
+	o.post(http.StatusSeeOther, path+"/state", "version", "3", "state", "disabled")
+	o.post(http.StatusSeeOther, path+"/erase", "version", "4", "reason", "退職")
+	if got := o.person(p.ID); got.Email != "" || strings.Contains(got.Name, "佐藤") {
+		t.Errorf("erased: %+v", got)
+	}
+	report, err := o.log.Verify(t.Context(), ledger.VerifyOptions{})
+	if err != nil || !report.OK() {
+		t.Errorf("%+v, %v", report.Problems, err)
+	}
+}
+
+func TestRolesMayTakeASecondPerson(t *testing.T) {
+	t.Parallel()
+	o := open(t, "people.roles")
+	p := o.create("ito@example.co.jp", "伊藤", "employee")
+	o.post(http.StatusUnprocessableEntity, "/people/"+p.ID+"/roles", "version", "1", "role", "chief") // no reason
+	o.post(http.StatusSeeOther, "/people/"+p.ID+"/roles", "version", "1", "role", "chief", "reason", "異動")
+	if got := o.person(p.ID).RoleNames(); !slices.Equal(got, []string{"employee"}) {
+		t.Errorf("before anybody approved, the roles are %v", got)
+	}
+}
+
+// TestNobodyGivesMoreThanTheyHave lets a chief of people, who is no administrator, try.
+func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	admin, clerk := o.create("admin@example.co.jp", "管理者", "admin"), o.create("clerk@example.co.jp", "事務", "employee")
+	for _, row := range []struct {
+		path string
+		form url.Values
+	}{
+		{"/people/" + clerk.ID + "/roles", url.Values{"version": {"1"}, "role": {"admin"}}},
+		{"/people/" + admin.ID + "/roles", url.Values{"version": {"1"}, "role": {"employee"}}},
+		{"/people/" + admin.ID + "/link", url.Values{}},
+		{"/people/" + admin.ID + "/factors", url.Values{}},
+		{"/people/" + admin.ID + "/state", url.Values{"version": {"1"}, "state": {"disabled"}}},
+		{"/people", url.Values{"name": {"友人"}, "email": {"friend@example.co.jp"}, "role": {"admin"}}},
+	} {
+		got := o.Do(webtest.Request{As: webtest.Chief, Path: row.path, Form: row.form})
+		if got.Code != http.StatusForbidden && got.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%s by a chief: status %d", row.path, got.Code)
+		}
+	}
+	if !slices.Equal(o.person(clerk.ID).RoleNames(), []string{"employee"}) || !slices.Equal(o.person(admin.ID).RoleNames(), []string{"admin"}) {
+		t.Error("roles were changed")
+	}
+	if _, err := o.accounts.PersonByEmail(t.Context(), "friend@example.co.jp"); err == nil {
+		t.Error("an administrator was made")
+	}
+}
+
+func TestAServiceAccountGetsAToken(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	o.post(http.StatusSeeOther, "/people", "kind", "service", "name", "SOAR", "email", "soar@example.co.jp", "role", "chief")
+	p, err := o.accounts.PersonByEmail(t.Context(), "soar@example.co.jp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := o.post(http.StatusOK, "/people/"+p.ID+"/tokens", "name", "自動対応"); !strings.Contains(page, "ygp_") {
+		t.Error("the token is not shown")
+	}
+	tokens, err := o.accounts.Tokens(t.Context(), p.ID)
+	if err != nil || len(tokens) != 1 || !slices.Equal(tokens[0].Permissions, []string{"people.read", "people.write"}) || time.Until(tokens[0].Expiry) > 366*24*time.Hour {
+		t.Fatalf("%+v, %v", tokens, err)
+	}
+	o.post(http.StatusSeeOther, "/people/"+p.ID+"/tokens/"+tokens[0].ID+"/revoke")
+}
+
+func TestAListIsImportedAfterItsDryRun(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	o.create("known@example.co.jp", "既存", "employee")
+	if _, err := o.accounts.SaveUnit(t.Context(), auth.Unit{Code: "sales", Name: "営業部"}); err != nil {
+		t.Fatal(err)
+	}
+	list := "氏名,メールアドレス,部署,役割\n田中 花子,hana@example.co.jp,営業部,chief\n,noname@example.co.jp,,\n既存,known@example.co.jp,,\n二重,HANA@example.co.jp,,\n幽霊,ghost@example.co.jp,幽霊部,\n\n鈴木 健,ken@example.co.jp,sales,\n"
+	sjis, err := japanese.ShiftJIS.NewEncoder().String(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{list, "\ufeff" + list, sjis, strings.ReplaceAll(list, ",", "\t")} {
+		page := o.post(http.StatusOK, "/people/-/import", "list", text)
+		if n := strings.Count(page, "pill-good"); n != 2 || strings.Count(page, "pill-bad") != 4 {
+			t.Errorf("%d good lines in\n%s", n, page)
+		}
+	}
+	if _, err := o.accounts.PersonByEmail(t.Context(), "hana@example.co.jp"); err == nil {
+		t.Fatal("the dry run made somebody")
+	}
+	o.post(http.StatusSeeOther, "/people/-/import", "list", list, "confirmed", "1")
+	p, err := o.accounts.PersonByEmail(t.Context(), "hana@example.co.jp")
+	if err != nil || p.Unit == "" || !slices.Equal(p.RoleNames(), []string{"chief"}) {
+		t.Errorf("%+v, %v", p, err)
+	}
+	for _, wrong := range []string{"", "a,b\n1,2", "氏名\n田中", "email,name\n\"open", "\xff\xfe\xfd"} {
+		o.post(http.StatusUnprocessableEntity, "/people/-/import", "list", wrong)
+	}
+}
+
+func TestTheExportIsSafeInASpreadsheet(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	o.create("evil@example.co.jp", `=HYPERLINK("http://evil.example")`, "employee")
+	o.create("plain@example.co.jp", "青木", "employee")
+	got := o.Do(webtest.Request{As: webtest.Reader, Path: "/people/-/export", Lang: "ja"})
+	text := got.Body.String()
+	if got.Code != 200 || !strings.HasPrefix(text, "\ufeffメールアドレス,氏名") || !strings.Contains(text, `"'=HYPERLINK`) || !strings.Contains(text, "青木") {
+		t.Errorf("status %d:\n%s", got.Code, text)
+	}
+}
+
+func TestUnitsMakeATree(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	o.post(http.StatusSeeOther, "/units", "name", "まるまど", "code", "marumado", "version", "0")
+	units, err := o.accounts.Units(context.Background())
+	if err != nil || len(units) != 1 {
+		t.Fatal(units, err)
+	}
+	top := units[0]
+	o.post(http.StatusSeeOther, "/units", "name", "営業部", "code", "sales", "parent", top.ID, "version", "0")
+	o.post(http.StatusUnprocessableEntity, "/units", "name", "別", "code", "sales", "version", "0")
+	units, _ = o.accounts.Units(context.Background())
+	child := units[slices.IndexFunc(units, func(u auth.Unit) bool { return u.Code == "sales" })]
+	o.post(http.StatusUnprocessableEntity, "/units", "id", top.ID, "name", "まるまど", "code", "marumado", "parent", child.ID, "version", "1") // a circle
+	o.post(http.StatusConflict, "/units/"+top.ID+"/delete", "version", "1")
+	o.post(http.StatusSeeOther, "/units/"+child.ID+"/delete", "version", "1")
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("email,name\na@example.com,A\n"))
+	f.Add([]byte("\ufeff氏名\tメール\n田中\tt@example.co.jp"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		list, err := people.Parse(data)
+		for _, one := range list {
+			if one.Line < 2 || one.Email == "" && one.Name == "" {
+				t.Errorf("%+v, %v", one, err)
+			}
+		}
+	})
+}
