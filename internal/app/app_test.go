@@ -97,8 +97,8 @@ func (a acted) User(r *http.Request) (*auth.User, error) {
 	}, nil
 }
 
-// people are who knocks at every door. "" is a guest.
-var people = []string{"", "employee", "analyst", "auditor", "admin"}
+// knocking are the people who try every door. "" is a guest.
+var knocking = []string{"", "employee", "analyst", "auditor", "admin"}
 
 func (h *house) ask(role, method, path string, form url.Values) *httptest.ResponseRecorder {
 	h.t.Helper()
@@ -141,7 +141,7 @@ func TestEveryRouteAsEachOfThePeople(t *testing.T) {
 		for _, route := range m.Routes {
 			method, pattern, _ := strings.Cut(route.Pattern, " ")
 			var in []string
-			for _, role := range people {
+			for _, role := range knocking {
 				may := h.mayOpen(role, route.Permission)
 				if may {
 					in = append(in, map[bool]string{true: "guest", false: role}[role == ""])
