@@ -52,6 +52,9 @@ const (
 	SourceFile  = "yagura.file"       // the file it was imported from
 	SourceLine  = "yagura.record"     // its line or record number there
 	ErrorReason = "yagura.error.kind" // with KindPipelineError: which step failed
+
+	// Overflow holds what an event has beyond the number of fields that one may have, as JSON text.
+	Overflow = "yagura.overflow"
 )
 
 // KindPipelineError is event.kind of an event that could not be decoded: it is stored as it came, in

@@ -53,7 +53,7 @@ func (e *Event) Observables(dst []Observable) []Observable {
 	for pass := range 2 {
 		for i := range e.fields {
 			f := &e.fields[i]
-			if f.Kind != String || len(f.Value) < 4 || isCopy(f.Name) != (pass == 1) || strings.HasPrefix(f.Name, "yagura.") {
+			if f.Kind != String || len(f.Value) < 4 || isCopy(f.Name) != (pass == 1) || strings.HasPrefix(f.Name, "yagura.") && f.Name != Overflow {
 				continue
 			}
 			if d.left <= 0 || len(d.dst)-d.start >= maxObservables {
@@ -368,13 +368,15 @@ func (d *drawing) url(s string, start, colon int) (end int) {
 
 // withoutPunctuation drops what ends the sentence around a URL; a closing parenthesis stays where the URL opened it.
 func withoutPunctuation(s string) string {
+	surplus := strings.Count(s, ")") - strings.Count(s, "(")
 	for s != "" {
 		switch s[len(s)-1] {
 		case '.', ',', ';', ':', '!', '?', '\'':
 		case ')':
-			if strings.Count(s, "(") >= strings.Count(s, ")") {
+			if surplus <= 0 {
 				return s
 			}
+			surplus--
 		default:
 			return s
 		}

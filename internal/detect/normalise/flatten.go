@@ -10,10 +10,10 @@ import (
 const (
 	maxFields = 1000
 	maxDepth  = 24
+	// maxName is how long a name may be under which members are unfolded: each of them repeats it.
+	maxName = 512
 	// repeatedText is how many bytes of JSON text arrays within arrays may repeat of the array around them.
 	repeatedText = 256 << 10
-	// overflow is the name of what an event's own members beyond maxFields are kept under.
-	overflow = "yagura.overflow"
 )
 
 func (s *state) tooMany(ev *event.Event) bool { return ev.NumFields() >= maxFields }
@@ -70,9 +70,9 @@ func (n *Normaliser) flattenObject(name string, v *fastjson.Value, ev *event.Eve
 	if err != nil {
 		return
 	}
-	if o.Len() == 0 || depth >= maxDepth || n.tooMany(ev) {
+	if o.Len() == 0 || depth >= maxDepth || len(name) > maxName || n.tooMany(ev) {
 		if name == "" {
-			if name = overflow; o.Len() == 0 {
+			if name = event.Overflow; o.Len() == 0 {
 				return
 			}
 		}
@@ -93,7 +93,7 @@ func (n *Normaliser) flattenObject(name string, v *fastjson.Value, ev *event.Eve
 	}
 	rest[0] = '{'
 	if name == "" {
-		name = overflow
+		name = event.Overflow
 	}
 	ev.Add(name, alias(append(rest, '}')))
 }
@@ -113,7 +113,7 @@ func (n *Normaliser) flattenArray(name string, v *fastjson.Value, ev *event.Even
 		return
 	}
 	if name == "" {
-		name = overflow
+		name = event.Overflow
 	}
 	plain := true
 	for _, item := range items {

@@ -32,7 +32,6 @@ func (n *Normaliser) hec(v *fastjson.Value, ev *event.Event) error {
 	}
 	if fields := v.Get("fields"); fields != nil && fields.Type() == fastjson.TypeObject {
 		n.flatten("", fields, ev)
-		ev.Rename("event.id", "event.native_id")
 	}
 	n.envelopeRest(v, ev)
 	outer := ev.Time

@@ -17,7 +17,6 @@ func (n *Normaliser) json(v *fastjson.Value, ev *event.Event) error {
 		return n.zeek(v, ev)
 	}
 	n.flatten("", v, ev)
-	ev.Rename("event.id", "event.native_id") // event.id is ours
 	found := n.shapes.find(v)
 	if found == nil {
 		found = n.shapes.byHint[n.hint()]

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/valyala/fastjson"
@@ -64,6 +65,7 @@ func (n *Normaliser) Normalise(b *intake.Batch, it *intake.Item, ev *event.Event
 	if !ev.Has(event.Message) {
 		ev.Add(event.Message, n.summary(ev))
 	}
+	disown(ev)
 	addOrigin(b, it, ev)
 	return nil
 }
@@ -123,6 +125,17 @@ func (n *Normaliser) text(line []byte, ev *event.Event) error {
 	return n.line(line, ev)
 }
 
+// disown renames what the original calls by one of our own names, so that no sender says in our place where an event came
+// from, nor hides what it speaks of from those who leave our names out.
+func disown(ev *event.Event) {
+	ev.Rename("event.id", "event.native_id")
+	for i := range ev.NumFields() {
+		if name, _, _ := ev.Field(i); strings.HasPrefix(name, ownPrefix) && name != event.Overflow {
+			ev.Rename(name, "native."+name)
+		}
+	}
+}
+
 // addOrigin adds how the event came.
 func addOrigin(b *intake.Batch, it *intake.Item, ev *event.Event) {
 	ev.AddNonEmpty(event.SourceID, b.Source)
@@ -157,6 +170,9 @@ func (n *Normaliser) summary(ev *event.Event) string {
 	}
 	return ev.Keep(n.buf)
 }
+
+// ownPrefix begins the names of what we know of an event ourselves.
+const ownPrefix = "yagura."
 
 // originalEncoding says that event.original is not the text itself.
 const originalEncoding = "yagura.error.original_encoding"

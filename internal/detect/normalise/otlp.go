@@ -139,8 +139,6 @@ func semantic(name string) string {
 		return "host.os.version"
 	case "cloud.resource_id":
 		return "cloud.resource.id"
-	case "event.id":
-		return "event.native_id"
 	}
 	return ""
 }

@@ -36,7 +36,6 @@ func (n *Normaliser) pairs(s string, ev *event.Event) bool {
 			ev.Add(name, value)
 		}
 	}
-	ev.Rename("event.id", "event.native_id")
 	message, hasMessage := ev.Lookup(event.Message)
 	ev.Delete(event.Message)
 	outer := ev.Time

@@ -93,20 +93,19 @@ func (n *Normaliser) label(ev *event.Event, module, dataset string) {
 
 // from finds "from ADDRESS" or "FROM ADDRESS" and takes it as the source. It reports whether there was one.
 func from(msg string, ev *event.Event) bool {
-	for rest := msg; ; {
-		i := strings.Index(rest, "from ")
-		if j := strings.Index(rest, "FROM "); i < 0 || j >= 0 && j < i {
-			i = j
-		}
+	for at := 0; ; {
+		i := strings.IndexAny(msg[at:], "fF")
 		if i < 0 {
 			return false
 		}
-		atWord := i == 0 || rest[i-1] == ' ' || rest[i-1] == '('
-		rest = rest[i+len("from "):]
-		if !atWord {
+		i += at
+		at = i + 1
+		found := strings.HasPrefix(msg[i:], "from ") || strings.HasPrefix(msg[i:], "FROM ")
+		if !found || i > 0 && msg[i-1] != ' ' && msg[i-1] != '(' {
 			continue
 		}
-		token, after := word(rest)
+		at = i + len("from ")
+		token, after := word(msg[at:])
 		if ip, port := address(strings.Trim(token, ",.;()'\"")); ip != "" {
 			addEndpoint(ev, "source", ip)
 			addNumber(ev, event.SourcePort, port)

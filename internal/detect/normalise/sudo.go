@@ -16,7 +16,7 @@ func (n *Normaliser) sudo(msg string, ev *event.Event) bool {
 	}
 	ev.SetDefault(event.UserName, user)
 	failure, command := "", ""
-	for rest != "" {
+	for rest != "" && !n.tooMany(ev) {
 		part := rest
 		if strings.HasPrefix(strings.TrimLeft(rest, " "), "COMMAND=") {
 			rest = ""

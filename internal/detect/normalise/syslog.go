@@ -100,7 +100,7 @@ func nilValue(s string) string {
 // structuredData reads [id name="value" …]… (RFC 5424, section 6.3) into
 // log.syslog.structured_data.<id>.<name>. From the first element that is malformed on, it is message too.
 func (n *Normaliser) structuredData(s string, ev *event.Event) (rest string) {
-	for strings.HasPrefix(s, "[") {
+	for strings.HasPrefix(s, "[") && !n.tooMany(ev) {
 		after, ok := n.structuredElement(s, ev)
 		if !ok {
 			return s
@@ -112,7 +112,7 @@ func (n *Normaliser) structuredData(s string, ev *event.Event) (rest string) {
 
 func (n *Normaliser) structuredElement(s string, ev *event.Event) (rest string, ok bool) {
 	end := strings.IndexAny(s, " ]")
-	if end < 2 || strings.ContainsAny(s[1:end], `="`) {
+	if end < 2 || end > maxName || strings.ContainsAny(s[1:end], `="`) {
 		return s, false
 	}
 	id := s[1:end]
@@ -125,6 +125,9 @@ func (n *Normaliser) structuredElement(s string, ev *event.Event) (rest string, 
 		s = strings.TrimLeft(s, " ")
 		if strings.HasPrefix(s, "]") {
 			return s[1:], true
+		}
+		if n.tooMany(ev) {
+			return s, false
 		}
 		name, value, found := strings.Cut(s, `="`)
 		if !found || name == "" || strings.ContainsAny(name, ` "]`) {

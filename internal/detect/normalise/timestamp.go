@@ -120,6 +120,9 @@ func zone(s string) (east time.Duration, rest string) {
 				minutes, n = m, 5
 			}
 		}
+		if n == 3 && len(t) > n && len(t) < len(s) {
+			return 0, s // a number behind the time rather than a zone: " -12 retries"
+		}
 		if hours < 0 || hours > 15 || minutes < 0 || minutes > 59 {
 			return 0, s
 		}

@@ -13,6 +13,7 @@ func TestParseTime(t *testing.T) {
 		"2026-01-02 03:04:05,123":             "2026-01-02T03:04:05.123Z",
 		"2026-01-02 03:04:05.000000001":       "2026-01-02T03:04:05.000000001Z",
 		"2026-01-02 03:04:05 +0900":           "2026-01-01T18:04:05Z",
+		"2026-01-02 03:04:05 +09":             "2026-01-01T18:04:05Z",
 		"2026-01-02 03:04:05 (UTC)":           "2026-01-02T03:04:05Z",
 		"2026-01-02 03:04:05 UTC":             "2026-01-02T03:04:05Z",
 		"2026/01/02 03:04:05":                 "2026-01-02T03:04:05Z",
@@ -39,6 +40,13 @@ func TestParseTime(t *testing.T) {
 		if !ok && want != "" || ok && got.Format(time.RFC3339Nano) != want {
 			t.Errorf("%q is %v, %v, want %q", text, got, ok, want)
 		}
+	}
+}
+
+func TestANumberBehindATimeIsNoZone(t *testing.T) {
+	t.Parallel()
+	if got, rest, ok := isoTime("2026-01-02 03:04:05 -12 retries"); !ok || got.Hour() != 3 || rest != " -12 retries" {
+		t.Errorf("%v, %q, %v", got, rest, ok)
 	}
 }
 

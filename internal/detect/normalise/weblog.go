@@ -42,7 +42,7 @@ func (n *Normaliser) accessLog(s string, ev *event.Event) bool {
 	if isDigits(size) && len(size) < 19 {
 		addNumber(ev, "http.response.body.bytes", size)
 	}
-	for i := 0; strings.HasPrefix(rest, `"`); i++ {
+	for i := 0; strings.HasPrefix(rest, `"`) && !n.tooMany(ev); i++ {
 		value, after, closed := n.quoted(rest[1:], ev)
 		if !closed {
 			break

@@ -59,7 +59,6 @@ func (n *Normaliser) besidesWinlog(v *fastjson.Value, ev *event.Event) {
 			n.flatten(name, child, ev)
 		}
 	})
-	ev.Rename("event.id", "event.native_id") // event.id is ours
 }
 
 // shipped takes the time of an event that a shipper has read already: "@timestamp".
@@ -282,6 +281,9 @@ func (n *Normaliser) messageData(ev *event.Event) {
 	}
 	for line := range strings.SplitSeq(message, "\n") {
 		name, value, found := strings.Cut(strings.TrimRight(line, "\r"), ": ")
+		if n.tooMany(ev) {
+			return
+		}
 		if found && n.win.record.Target(name) != nil {
 			n.datum(event.WinlogEventData, name, value, event.String, ev)
 		}

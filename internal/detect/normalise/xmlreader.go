@@ -36,9 +36,11 @@ const (
 
 type xmlAttr struct{ name, value string }
 
-// Bounds of an event's XML: how deep it may nest, and how many attributes an element may have.
+// Bounds of an event's XML: how deep it may nest, how long the names of the elements around may be together, and how many
+// attributes an element may have.
 const (
 	maxXMLDepth = 64
+	maxXMLPath  = 1 << 10
 	maxXMLAttrs = 32
 )
 
@@ -109,6 +111,7 @@ func (x *xmlReader) skip(end string) {
 // readText takes text and CDATA up to the next element, as one.
 func (x *xmlReader) readText() {
 	x.kind, x.text = xmlText, ""
+	var more strings.Builder // of a text in several parts
 	for x.rest != "" {
 		part := ""
 		if inner, ok := strings.CutPrefix(x.rest, "<![CDATA["); ok {
@@ -120,7 +123,7 @@ func (x *xmlReader) readText() {
 		} else {
 			end := strings.IndexByte(x.rest, '<')
 			if end == 0 {
-				return
+				break
 			}
 			if end < 0 {
 				end = len(x.rest)
@@ -129,9 +132,15 @@ func (x *xmlReader) readText() {
 		}
 		if x.text == "" {
 			x.text = part
-		} else {
-			x.text += part
+			continue
 		}
+		if more.Len() == 0 {
+			more.WriteString(x.text)
+		}
+		more.WriteString(part)
+	}
+	if more.Len() > 0 {
+		x.text = more.String()
 	}
 }
 
@@ -161,7 +170,11 @@ func (x *xmlReader) end() bool {
 func (x *xmlReader) start() bool {
 	s := x.rest[1:]
 	n := strings.IndexAny(s, " \t\r\n/>")
-	if n <= 0 || len(x.path) >= maxXMLDepth {
+	around := 0
+	for _, name := range x.path {
+		around += len(name)
+	}
+	if n <= 0 || len(x.path) >= maxXMLDepth || around+n > maxXMLPath {
 		x.broken, x.rest = true, ""
 		return false
 	}
