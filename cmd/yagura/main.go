@@ -27,6 +27,7 @@ type commands struct {
 	Import  importCmd  `cmd:"" help:"Import log files into a running server, or into a stopped one's data folder."`
 	Search  searchCmd  `cmd:"" help:"Search the stored events with LogsQL."`
 	Rules   rulesCmd   `cmd:"" help:"Look after Sigma rules."`
+	People  peopleCmd  `cmd:"" help:"Look after accounts from this machine: the day nobody can sign in."`
 	Tokens  tokensCmd  `cmd:"" help:"Make, list and revoke the tokens that log shippers use."`
 	Ledger  ledgerCmd  `cmd:"" help:"Check and prove that the history of records was not rewritten."`
 	Keys    keysCmd    `cmd:"" help:"Look after the keys that seal secrets at rest."`

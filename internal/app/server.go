@@ -88,7 +88,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if s.proxies, err = httpd.ParseProxies(c.HTTP.Proxies, ""); err != nil {
 		return err
 	}
-	s.Engine, err = Open(ctx, c, RecordsOptions{Log: opt.Log, Demo: opt.Demo, PublicURL: publicURL(c), Events: s.own})
+	s.Engine, err = Open(ctx, c, RecordsOptions{Log: opt.Log, Demo: opt.Demo, PublicURL: PublicURL(c), Events: s.own})
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func (s *Server) open(ctx context.Context) (err error) {
 	return err
 }
 
-// publicURL is where people find the server: as configured, else by the name of this machine that passkeys work with.
-func publicURL(c *config.Config) string {
+// PublicURL is where people find the server: as configured, else by the name of this machine that passkeys work with.
+func PublicURL(c *config.Config) string {
 	if c.HTTP.PublicURL != "" {
 		return c.HTTP.PublicURL
 	}
@@ -138,7 +138,7 @@ func (s *Server) welcome(ctx context.Context) (Welcome, error) {
 	if err != nil || ticket == "" {
 		return w, err
 	}
-	w.Setup = cmp.Or(publicURL(s.opt.Config), w.URL) + "/setup?ticket=" + url.QueryEscape(ticket)
+	w.Setup = cmp.Or(PublicURL(s.opt.Config), w.URL) + "/setup?ticket=" + url.QueryEscape(ticket)
 	known, err := s.Tokens.List(ctx)
 	if err != nil || len(known) > 0 {
 		return w, err
@@ -329,7 +329,7 @@ func (s *Server) roleTitle(name string) string {
 // directory takes people and groups from the company's identity provider.
 func (s *Server) directory() (*scim.Service, error) {
 	roles, err := oidc.RolesOf(s.opt.Config.OIDC.Roles)
-	return scim.New(scim.Options{DB: s.DB, Accounts: s.Accounts, Ledger: s.Ledger, Roles: roles, PublicURL: publicURL(s.opt.Config)}), err
+	return scim.New(scim.Options{DB: s.DB, Accounts: s.Accounts, Ledger: s.Ledger, Roles: roles, PublicURL: PublicURL(s.opt.Config)}), err
 }
 
 // signOn is the company's single sign-on, nil for none.
@@ -342,7 +342,7 @@ func (s *Server) signOn() (*account.OIDC, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := publicURL(s.opt.Config)
+	base := PublicURL(s.opt.Config)
 	if base == "" {
 		return nil, fault.New(fault.Invalid, "fault.oidc.public_url", "oidc.issuer is set, and http.public_url is not: the provider must know where to send people back")
 	}
