@@ -457,6 +457,9 @@ func (c *cursor) name() (string, error) {
 		}
 		c.x.names[offset] = name
 	}
+	if err := c.x.spend(len(name)); err != nil {
+		return "", err
+	}
 	if inline {
 		if err := c.need(8 + 2*length + 2); err != nil {
 			return "", err

@@ -113,6 +113,29 @@ func TestATemplateThatUnfoldsWithoutEndIsStopped(t *testing.T) {
 	}
 }
 
+// TestALongNameOftenSaidIsStopped: names are said by their place, so that a small record may say a long one thousands of times.
+func TestALongNameOftenSaidIsStopped(t *testing.T) {
+	t.Parallel()
+	c := newChunk()
+	c.begin()
+	c.template(func() {
+		c.element("Event", func() {
+			at := len(c.data) + 1
+			c.attribute(strings.Repeat("n", 1000), "x")
+			for range 4000 {
+				c.u8(0x06)
+				c.u32(at + 4)
+				c.text("x")
+			}
+		}, nil)
+	})
+	c.end()
+	items := readAll(t, openBytes(t, c.file()))
+	if len(items) != 1 || items[0].Error == "" || len(items[0].Data) > 1<<20 {
+		t.Errorf("%d items, the first of %d bytes: %s", len(items), len(items[0].Data), items[0].Error)
+	}
+}
+
 // FuzzEVTX: whatever a file holds behind the magic, reading it ends, and what comes out is JSON.
 func FuzzEVTX(f *testing.F) {
 	f.Add(sample().file()[4096 : 4096+4096])

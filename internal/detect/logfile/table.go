@@ -57,16 +57,17 @@ func (r *row) end(record uint64) {
 // columns makes the names of a header's columns fit for an object: each has one, and no two the same.
 func columns(header []string) []string {
 	names := make([]string, len(header))
-	seen := map[string]int{}
+	used, seen := map[string]bool{}, map[string]int{}
 	for i, name := range header {
 		name = strings.TrimSpace(name)
 		if name == "" {
 			name = "column_" + strconv.Itoa(i+1)
 		}
-		if seen[name]++; seen[name] > 1 {
-			name += "_" + strconv.Itoa(seen[name])
+		for base := name; used[name]; {
+			seen[base] = max(seen[base], 1) + 1
+			name = base + "_" + strconv.Itoa(seen[base])
 		}
-		names[i] = name
+		used[name], names[i] = true, name
 	}
 	return names
 }
