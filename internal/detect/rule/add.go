@@ -163,7 +163,7 @@ func (l *Library) Add(ctx context.Context, name string, data []byte, replace boo
 	if err != nil {
 		return r, err
 	}
-	return r, l.reload(ctx)
+	return r, l.reload(context.WithoutCancel(ctx)) // the file is there, whoever has gone
 }
 
 // Remove deletes the file of an added rule, with all rules in it. A rule of another origin is a fault.Forbidden: its
@@ -181,5 +181,5 @@ func (l *Library) Remove(ctx context.Context, key string) error {
 	if err := os.Remove(r.file.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing a rule: %w", err)
 	}
-	return l.reload(ctx)
+	return l.reload(context.WithoutCancel(ctx)) // the file is gone, whoever has gone with it
 }

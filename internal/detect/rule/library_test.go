@@ -199,6 +199,20 @@ func TestWhoLeavesInTheMiddle(t *testing.T) {
 	}
 }
 
+// TestWhoAddsAndLeaves: a file that is added or removed is in use or not at once, though nobody waits for the answer.
+func TestWhoAddsAndLeaves(t *testing.T) {
+	t.Parallel()
+	l := open(t)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := l.Add(gone, "b", []byte(whoami(idB, "b.exe")), false); err != nil || matches(l.Matcher(), `C:\b.exe`) == "" {
+		t.Errorf("added, %v", err)
+	}
+	if err := l.Remove(gone, idB); err != nil || matches(l.Matcher(), `C:\b.exe`) != "" {
+		t.Errorf("removed, %v", err)
+	}
+}
+
 // BenchmarkSetEnabled turns one rule of many off and on, beside reading and compiling all of them as at a start.
 func BenchmarkSetEnabled(b *testing.B) {
 	l := open(b)
