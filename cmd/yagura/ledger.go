@@ -9,13 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"yagura/internal/platform/access"
-	"yagura/internal/platform/approval"
-	"yagura/internal/platform/auth"
+	"yagura/internal/app"
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
@@ -26,14 +23,17 @@ type ledgerCmd struct {
 	Verify     ledgerVerifyCmd     `cmd:"" help:"Check that nobody rewrote history: the whole ledger, or a proof's file."`
 	Prove      ledgerProveCmd      `cmd:"" help:"Write one record's history as a file that anybody can check with the public key."`
 	Checkpoint ledgerCheckpointCmd `cmd:"" help:"Print the newest signed checkpoint, to keep elsewhere."`
+	Adopt      ledgerAdoptCmd      `cmd:"" help:"Accept the rows of a table as they are, after a look at what verify names."`
 	Key        ledgerKeyCmd        `cmd:"" help:"Print the public key that checks checkpoints and proofs."`
 }
 
 // maxProof is how large a file of a proof or a checkpoint may be.
 const maxProof = 64 << 20
 
-// withLedger opens the ledger of the data folder, beside a running server or without one.
-func withLedger(ctx context.Context, g *Globals, fn func(*ledger.Log) error) error {
+// withLedger opens the ledger of the data folder, beside a running server or without one. Unlike a server's start it adopts nothing: what is
+// verified is what is there.
+func withLedger(ctx context.Context, g *Globals, fn func(context.Context, *ledger.Log) error) error {
+	ctx = db.WithActor(ctx, "local")
 	conf, _, err := g.load(nil)
 	if err != nil {
 		return err
@@ -51,10 +51,10 @@ func withLedger(ctx context.Context, g *Globals, fn func(*ledger.Log) error) err
 	if err != nil {
 		return err
 	}
-	if err := log.Declare(ctx, slices.Concat(auth.Tables(), access.Tables(), approval.Tables())...); err != nil {
+	if err := log.Declare(ctx, app.Tables()...); err != nil {
 		return err
 	}
-	return fn(log)
+	return fn(ctx, log)
 }
 
 // databaseOf is where the records are; a file must be there already: one that this command made would verify, and prove nothing.
@@ -62,7 +62,7 @@ func databaseOf(conf *config.Config) (string, error) {
 	if url := string(conf.Database.URL); url != "" {
 		return url, nil
 	}
-	path := filepath.Join(conf.Data, "yagura.db")
+	path := app.DatabasePath(conf)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return "", fault.New(fault.NotFound, "", "there is no database %s", path)
 	}
@@ -80,7 +80,7 @@ func (c *ledgerVerifyCmd) Run(ctx context.Context, g *Globals, io *streams) erro
 	if c.File != "" {
 		return c.proof(ctx, g, io)
 	}
-	return withLedger(ctx, g, func(log *ledger.Log) error {
+	return withLedger(ctx, g, func(ctx context.Context, log *ledger.Log) error {
 		opt, err := c.options(log, io)
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ func (c *ledgerVerifyCmd) proof(ctx context.Context, g *Globals, io *streams) er
 	}
 	key := c.Key
 	if key == "" {
-		err := withLedger(ctx, g, func(log *ledger.Log) error { key = log.PublicKey(); return nil })
+		err := withLedger(ctx, g, func(_ context.Context, log *ledger.Log) error { key = log.PublicKey(); return nil })
 		if err != nil {
 			return fmt.Errorf("without --key the ledger's own is used: %w", err)
 		}
@@ -199,7 +199,7 @@ type ledgerProveCmd struct {
 
 // Run writes a proof.
 func (c *ledgerProveCmd) Run(ctx context.Context, g *Globals, _ *streams) error {
-	return withLedger(ctx, g, func(log *ledger.Log) error {
+	return withLedger(ctx, g, func(ctx context.Context, log *ledger.Log) error {
 		p, err := log.Prove(ctx, c.Table, c.Key, !c.NoRow)
 		if err != nil {
 			return err
@@ -221,7 +221,7 @@ type ledgerCheckpointCmd struct{}
 
 // Run prints the newest checkpoint.
 func (c *ledgerCheckpointCmd) Run(ctx context.Context, g *Globals, io *streams) error {
-	return withLedger(ctx, g, func(log *ledger.Log) error {
+	return withLedger(ctx, g, func(ctx context.Context, log *ledger.Log) error {
 		checkpoint, err := log.Checkpoint(ctx)
 		if err != nil {
 			return err
@@ -231,11 +231,27 @@ func (c *ledgerCheckpointCmd) Run(ctx context.Context, g *Globals, io *streams) 
 	})
 }
 
+type ledgerAdoptCmd struct {
+	Table  string `arg:"" help:"The table whose rows are accepted."`
+	Reason string `required:"" help:"Why: it is kept in the ledger."`
+}
+
+// Run accepts what verify names in a table, or cannot check.
+func (c *ledgerAdoptCmd) Run(ctx context.Context, g *Globals, io *streams) error {
+	return withLedger(ctx, g, func(ctx context.Context, log *ledger.Log) error {
+		rows, err := log.Accept(ctx, c.Table, c.Reason)
+		if err == nil {
+			_, err = fmt.Fprintf(io.out, "%d rows of %s accepted\n", rows, c.Table)
+		}
+		return err
+	})
+}
+
 type ledgerKeyCmd struct{}
 
 // Run prints the public key.
 func (c *ledgerKeyCmd) Run(ctx context.Context, g *Globals, io *streams) error {
-	return withLedger(ctx, g, func(log *ledger.Log) error {
+	return withLedger(ctx, g, func(_ context.Context, log *ledger.Log) error {
 		_, err := fmt.Fprintln(io.out, log.PublicKey())
 		return err
 	})
