@@ -24,11 +24,17 @@ var permissions = []string{"alert.read", "alert.write", "event.read", "rule.read
 
 func open(t *testing.T, d *db.DB) *access.Roles {
 	t.Helper()
+	return openNode(t, d, t.TempDir()+"/key")
+}
+
+// openNode is one of several on a database: they share the ledger's key.
+func openNode(t *testing.T, d *db.DB, key string) *access.Roles {
+	t.Helper()
 	builtIn, err := access.Parse([]byte(file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := ledger.Open(t.Context(), d, ledger.Options{KeyFile: t.TempDir() + "/key"})
+	log, err := ledger.Open(t.Context(), d, ledger.Options{KeyFile: key})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +187,8 @@ func TestNobodyGivesWhatTheyLack(t *testing.T) {
 func TestAnotherNodeLearnsOfAChange(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	one, other := open(t, d), open(t, d)
+	key := t.TempDir() + "/key"
+	one, other := openNode(t, d, key), openNode(t, d, key)
 	if err := one.Save(t.Context(), access.Role{Name: "desk", Title: "Desk", Allow: []string{"rule.read"}}, permissions); err != nil {
 		t.Fatal(err)
 	}
