@@ -29,9 +29,9 @@ func keysOf() map[string][]string {
 	}
 }
 
-// history does honest things at random, more than a tile of them at times.
+// history does honest things at random.
 func history(r *rapid.T, b *box, there map[string]bool) {
-	for range rapid.IntRange(1, 60).Draw(r, "changes") {
+	for range rapid.IntRange(1, 12).Draw(r, "changes") {
 		key := fmt.Sprint("k", rapid.IntRange(0, 20).Draw(r, "key"))
 		switch kind := rapid.IntRange(0, 9).Draw(r, "kind"); {
 		case !there[key]:
@@ -129,7 +129,9 @@ func TestAnySingleChangeIsFound(t *testing.T) {
 				b.delete(table, columns, changed)
 			}
 			if what != "row copied" {
-				b.insert(table, columns, old)
+				if !b.insert(table, columns, old) {
+					r.Fatalf("%v cannot be put back", old)
+				}
 			}
 			if got := b.problems(); got != "" {
 				r.Fatalf("put back, and still: %s", got)
@@ -183,6 +185,11 @@ func (b *box) rows(table string) (columns []string, list [][]any) {
 			}
 			if err := rows.Scan(dest...); err != nil {
 				return err
+			}
+			for i, value := range values {
+				if empty, ok := value.([]byte); ok && len(empty) == 0 {
+					values[i] = []byte{} // and not null, as it would be written
+				}
 			}
 			list = append(list, values)
 		}
