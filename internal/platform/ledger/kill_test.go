@@ -79,13 +79,19 @@ func TestKilledInTheMiddleOfManyWrites(t *testing.T) {
 	if os.Getenv("YAGURA_LONG") != "" {
 		rounds = 100
 	}
+	eachPlace(t, func(t *testing.T, place string) { killRounds(t, place, rounds) })
+}
+
+// eachPlace runs a test that opens its database more than once, on each engine.
+func eachPlace(t *testing.T, test func(t *testing.T, place string)) {
+	t.Helper()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		killRounds(t, filepath.Join(t.TempDir(), "yagura.db"), rounds)
+		test(t, filepath.Join(t.TempDir(), "yagura.db"))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		killRounds(t, dbtest.PostgresURL(t), rounds)
+		test(t, dbtest.PostgresURL(t))
 	})
 }
 

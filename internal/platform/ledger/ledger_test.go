@@ -37,14 +37,20 @@ func openWith(t testing.TB, d *db.DB, keyFile string) *box {
 	return b
 }
 
+// reopened opens the ledger again and tracks nothing yet.
+func reopened(t testing.TB, b *box) *ledger.Log {
+	t.Helper()
+	log, err := ledger.Open(t.Context(), b.DB, ledger.Options{KeyFile: b.keyFile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
+}
+
 func (b *box) reopen() {
 	b.t.Helper()
-	log, err := ledger.Open(b.t.Context(), b.DB, ledger.Options{KeyFile: b.keyFile})
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	b.Log = log
-	if err := log.Track(b.t.Context(), ledger.Table{Name: "thing", Key: "id", Omit: []string{"seen"}}); err != nil {
+	b.Log = reopened(b.t, b)
+	if err := b.Track(b.t.Context(), ledger.Table{Name: "thing", Key: "id", Omit: []string{"seen"}}); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -89,7 +95,7 @@ func (b *box) problems(elsewhere ...ledger.Checkpoint) string {
 	}
 	var list []string
 	for _, p := range report.Problems {
-		list = append(list, strings.TrimSuffix(fmt.Sprintf("%s %s/%s", p.Kind, p.Table, p.Key), " /"))
+		list = append(list, strings.TrimSuffix(strings.TrimSuffix(fmt.Sprintf("%s %s/%s", p.Kind, p.Table, p.Key), "/"), " "))
 	}
 	return strings.Join(list, ", ")
 }

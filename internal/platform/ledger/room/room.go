@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
-	"time"
 
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/web"
@@ -33,17 +31,6 @@ type Room struct {
 	ledger *ledger.Log
 	names  func(ctx context.Context, ids []string) (map[string]string, error)
 	log    *slog.Logger
-
-	mu  sync.Mutex
-	now Verification
-}
-
-// Verification is the one that runs, or the last one.
-type Verification struct {
-	Running      bool
-	Leaves, Rows int64
-	Ended        time.Time      // zero where none has ended since the start
-	Report       *ledger.Report // nil where it failed
 }
 
 // New makes the page. names tells what people are called.
@@ -72,6 +59,7 @@ type shown struct {
 	ledger.Leaf
 	Who   string
 	Proof string // where it is downloaded
+	Page  string // where people see the record; "" where no page shows it
 }
 
 func (x *Room) list(w http.ResponseWriter, r *http.Request) error {
@@ -94,8 +82,11 @@ func (x *Room) list(w http.ResponseWriter, r *http.Request) error {
 		Size      int64
 		Newest    ledger.Checkpoint
 		PublicKey string
-		State     Verification
-	}{TimeRange: span, Filter: filter, PublicKey: x.ledger.PublicKey(), State: x.state()}
+		State     ledger.Status
+	}{TimeRange: span, Filter: filter, PublicKey: x.ledger.PublicKey()}
+	if view.State, err = x.ledger.Status(r.Context()); err != nil {
+		return err
+	}
 	if view.Size, view.Newest, err = x.ledger.State(r.Context()); err != nil {
 		return err
 	}
@@ -123,7 +114,7 @@ func (x *Room) show(ctx context.Context, leaves []ledger.Leaf) ([]shown, error) 
 	}
 	list := make([]shown, len(leaves))
 	for i, leaf := range leaves {
-		list[i] = shown{leaf, leaf.Actor, "/ledger/proof/" + url.PathEscape(leaf.Table) + "/" + url.PathEscape(leaf.Key)}
+		list[i] = shown{leaf, leaf.Actor, "/ledger/proof/" + url.PathEscape(leaf.Table) + "/" + url.PathEscape(leaf.Key), x.ledger.Link(leaf.Table, leaf.Key)}
 		if name := names[leaf.Actor]; name != "" {
 			list[i].Who = name
 		}
@@ -131,44 +122,10 @@ func (x *Room) show(ctx context.Context, leaves []ledger.Leaf) ([]shown, error) 
 	return list, nil
 }
 
-func (x *Room) state() Verification {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.now
-}
-
-// verify starts a verification, unless one runs.
+// verify asks for a verification, unless one runs. The ledger's own Run does it: it outlives the request, and ends with the server.
 func (x *Room) verify(w http.ResponseWriter, r *http.Request) error {
-	x.mu.Lock()
-	running := x.now.Running
-	if !running {
-		x.now.Running, x.now.Leaves, x.now.Rows = true, 0, 0
-		go x.run(context.WithoutCancel(r.Context())) // it outlives the request that asked for it
-	}
-	x.mu.Unlock()
+	x.ledger.RequestVerification()
 	return x.site.Done(w, r, "/ledger", web.Flash{Kind: web.Good, Text: web.T(r).T("ledger.verify.started")})
-}
-
-// verifyLimit ends a verification that hangs.
-const verifyLimit = time.Hour
-
-func (x *Room) run(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, verifyLimit)
-	defer cancel()
-	report, err := x.ledger.Verify(ctx, ledger.VerifyOptions{Progress: func(leaves, rows int64) {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		x.now.Leaves, x.now.Rows = leaves, rows
-	}})
-	switch {
-	case err != nil:
-		x.log.Error("the ledger could not be verified", "error", err)
-	case !report.OK():
-		x.log.Error("the ledger does not verify", "problems", len(report.Problems)+report.Omitted)
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.now = Verification{Ended: time.Now().UTC(), Report: report}
 }
 
 // checkpoint downloads the newest signed state.

@@ -28,7 +28,7 @@ func open(t *testing.T, d *db.DB) *ledger.Log {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := log.Track(t.Context(), ledger.Table{Name: "thing", Key: "id"}); err != nil {
+	if err := log.Track(t.Context(), ledger.Table{Name: "thing", Key: "id", Link: "/things/{key}"}); err != nil {
 		t.Fatal(err)
 	}
 	return log
@@ -68,6 +68,16 @@ func TestTheAuditorsPage(t *testing.T) {
 		_, err := tx.Exec(`UPDATE thing SET name = 'x'`)
 		return err
 	})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		log.Run(ctx, slog.New(slog.DiscardHandler))
+		close(done)
+	}()
+	t.Cleanup(func() { stop(); <-done })
+	if body := site.Do(webtest.Request{As: webtest.Reader, Path: "/ledger?table=thing"}).Body.String(); !strings.Contains(body, `href="/things/b"`) {
+		t.Error("a leaf does not lead to its record")
+	}
 	site.Pages("/ledger", "/ledger?table=thing&actor=tanaka", "/ledger?actor=nobody")
 	site.Guarded()
 
@@ -84,10 +94,17 @@ func TestTheAuditorsPage(t *testing.T) {
 		t.Fatalf("verifying: status %d", got.Code)
 	}
 	for t.Context().Err() == nil {
-		if body := site.Do(webtest.Request{As: webtest.Reader, Path: "/ledger"}).Body.String(); strings.Contains(body, "Record changed") {
+		body := site.Do(webtest.Request{As: webtest.Reader, Path: "/ledger"}).Body.String()
+		if polls := strings.Contains(body, "every 2s"); polls != strings.Contains(body, "disabled>Verify now") {
+			t.Fatalf("it asks again: %t, and the button says otherwise", polls)
+		} else if !polls && strings.Contains(body, "Record changed") {
 			break
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
 	site.Pages("/ledger") // with what was found
+	kept, err := log.LastVerification(t.Context())
+	if err != nil || kept.Report == nil || kept.Report.OK() {
+		t.Errorf("what was found does not outlive the process: %+v, %v", kept, err)
+	}
 }
