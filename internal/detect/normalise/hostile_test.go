@@ -37,6 +37,7 @@ func TestNoEventGrowsBeyondItsOriginal(t *testing.T) {
 		{"a log line of many clients", intake.Line, `192.0.2.1 - - [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 1 "a" "b"` + strings.Repeat(` "192.0.2.1"`, 20_000)},
 		{"sudo with many users", intake.Syslog, "<86>Nov  2 09:00:01 h sudo: a : " + strings.Repeat("USER=a ; ", 20_000)},
 		{"a rendered message of many lines", intake.JSON, `{"Channel":"Microsoft-Windows-Sysmon/Operational","EventID":1,"SourceName":"Microsoft-Windows-Sysmon","Message":"Process Create:\nUtcTime: x\n` + strings.Repeat(`Image: x\n`, 20_000) + `"}`},
+		{"one name again and again", intake.JSON, `{"eventName":"x"` + strings.Repeat(`,"eventName":"x"`, 60_000) + `}`},
 		{"many a from", intake.Syslog, "<86>Nov  2 09:00:01 h x: " + strings.Repeat("from ", 100_000)},
 	} {
 		batch := &intake.Batch{Format: row.format, Received: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}

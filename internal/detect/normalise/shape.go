@@ -213,7 +213,7 @@ func sortCopies(list []fieldCopy) {
 func (a *shapes) find(v *fastjson.Value) *shape {
 	var best *shape
 	o, err := v.Object()
-	if err != nil {
+	if err != nil || o.Len() > maxFields { // no service's document is that wide, and each look-up walks along all members
 		return nil
 	}
 	o.Visit(func(key []byte, _ *fastjson.Value) {
