@@ -37,13 +37,43 @@ func (a *Accounts) Factors(ctx context.Context, person string) (f Factors, err e
 	return f, err
 }
 
-func factorsOf(tx *db.Tx, person string) (f Factors, err error) {
-	var passwords, codes int
-	err = tx.QueryRow(`SELECT (SELECT COUNT(*) FROM auth_password WHERE person = $1), (SELECT COUNT(*) FROM auth_totp WHERE person = $1),
-		(SELECT COUNT(*) FROM auth_passkey WHERE person = $1), (SELECT COUNT(*) FROM auth_recovery WHERE person = $1 AND used_at = 0)`,
-		person).Scan(&passwords, &codes, &f.Passkeys, &f.Recovery)
-	f.Password, f.TOTP = passwords > 0, codes > 0
-	return f, err
+// FactorsOf returns the credentials of several people, a page of them at most, by id. Who does not exist is not there.
+func (a *Accounts) FactorsOf(ctx context.Context, people []string) (all map[string]Factors, err error) {
+	err = a.db.Read(ctx, func(tx *db.Tx) (err error) {
+		all, err = factorsOfAll(tx, people)
+		return err
+	})
+	return all, err
+}
+
+func factorsOf(tx *db.Tx, person string) (Factors, error) {
+	all, err := factorsOfAll(tx, []string{person})
+	return all[person], err
+}
+
+func factorsOfAll(tx *db.Tx, people []string) (map[string]Factors, error) {
+	type row struct {
+		person string
+		Factors
+	}
+	var w db.Where
+	db.In(&w, "id", people)
+	rows, err := db.List(tx, func(s db.Scanner) (r row, err error) {
+		var passwords, apps int
+		err = s.Scan(&r.person, &passwords, &apps, &r.Passkeys, &r.Recovery)
+		r.Password, r.TOTP = passwords > 0, apps > 0
+		return r, err
+	}, `SELECT id, (SELECT COUNT(*) FROM auth_password c WHERE c.person = auth_person.id), (SELECT COUNT(*) FROM auth_totp c WHERE c.person = auth_person.id),
+		(SELECT COUNT(*) FROM auth_passkey c WHERE c.person = auth_person.id), (SELECT COUNT(*) FROM auth_recovery c WHERE c.person = auth_person.id AND c.used_at = 0)
+		FROM auth_person`+w.String(), w.Args()...)
+	if err != nil {
+		return nil, fmt.Errorf("reading second factors: %w", err)
+	}
+	all := make(map[string]Factors, len(rows))
+	for _, r := range rows {
+		all[r.person] = r.Factors
+	}
+	return all, nil
 }
 
 // Proof is a second factor: a one-time or recovery code, or a passkey's answer to a Challenge.

@@ -111,6 +111,9 @@ func TestAPasskeyAloneSignsIn(t *testing.T) {
 		second.app()
 		want(t, "removing it beside an app", h.RemovePasskey(second.request(), list[0].ID), "")
 		want(t, "removing the app then", h.RemoveTOTP(second.request()), fault.Conflict)
+		if all, err := h.FactorsOf(t.Context(), []string{p.ID, "nobody"}); err != nil || len(all) != 1 || !all[p.ID].TOTP {
+			t.Errorf("of several: %+v, %v", all, err)
+		}
 		if f, err := h.Factors(t.Context(), p.ID); err != nil || !f.TOTP || f.Passkeys != 0 || f.Recovery != recoveryCodes {
 			t.Errorf("%+v %v", f, err)
 		}

@@ -134,6 +134,14 @@ func (x *Room) show(r *http.Request, people []auth.Person) ([]shown, error) {
 	if err != nil {
 		return nil, err
 	}
+	ids := make([]string, len(people))
+	for i, p := range people {
+		ids[i] = p.ID
+	}
+	factorsOf, err := x.opt.Accounts.FactorsOf(r.Context(), ids)
+	if err != nil {
+		return nil, err
+	}
 	rows := make([]shown, len(people))
 	for i, p := range people {
 		rows[i] = shown{Person: p, UnitName: names[p.Unit], Service: p.Kind == auth.Service}
@@ -143,10 +151,7 @@ func (x *Room) show(r *http.Request, people []auth.Person) ([]shown, error) {
 		if rows[i].Service {
 			continue
 		}
-		factors, err := x.opt.Accounts.Factors(r.Context(), p.ID)
-		if err != nil {
-			return nil, err
-		}
+		factors := factorsOf[p.ID]
 		switch {
 		case factors.Passkeys > 0:
 			rows[i].Factor = "people.factor.passkey"
