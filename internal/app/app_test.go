@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"yagura/internal/platform/access"
@@ -273,6 +275,52 @@ func TestEveryTableIsTrackedOrSaysWhyNot(t *testing.T) {
 	if len(untracked)+len(tracked) > 0 {
 		t.Errorf("there are no tables %v %v", slices.Collect(maps.Keys(untracked)), slices.Collect(maps.Keys(tracked)))
 	}
+}
+
+// TestEveryOldDatabaseComesForward stops the migrations at every step there was, and goes on from there to the newest: who
+// updates may come from any version.
+func TestEveryOldDatabaseComesForward(t *testing.T) {
+	t.Parallel()
+	for steps := 0; ; steps++ {
+		more := false
+		var old []store
+		for _, s := range stores() {
+			first := firstSteps(t, s, steps)
+			more = more || len(first) == steps
+			old = append(old, store{name: s.name, migrations: first})
+		}
+		if !more {
+			return
+		}
+		dbtest.Each(t, func(t *testing.T, d *db.DB) {
+			for _, state := range [][]store{old, stores(), stores()} { // the last time there is nothing to do
+				for _, s := range state {
+					if err := d.Migrate(t.Context(), s.name, s.migrations); err != nil {
+						t.Fatalf("%s, come from step %d: %v", s.name, steps, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// firstSteps are the first migrations of a room, as many as asked for or as there are.
+func firstSteps(t *testing.T, s store, steps int) fstest.MapFS {
+	t.Helper()
+	files, err := fs.Glob(s.migrations, "*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s has no migrations: %v", s.name, err)
+	}
+	slices.Sort(files)
+	first := fstest.MapFS{}
+	for _, name := range files[:min(steps, len(files))] {
+		text, err := fs.ReadFile(s.migrations, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first[name] = &fstest.MapFile{Data: text}
+	}
+	return first
 }
 
 func tableNames() string {
