@@ -35,7 +35,7 @@ type Options struct {
 // decision of anybody.
 func Tables() []ledger.Table {
 	return []ledger.Table{
-		{Name: "alert_alert", Key: "id", Omit: []string{"first_seen", "last_seen", "count", "samples", "updated_at", "host_name", "user_name", "source_ip"}},
+		{Name: "alert_alert", Key: "id", Link: "/alerts/{key}", Omit: []string{"first_seen", "last_seen", "count", "samples", "updated_at", "host_name", "user_name", "source_ip"}},
 		{Name: "alert_history", Key: "id"},
 	}
 }

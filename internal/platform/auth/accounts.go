@@ -69,8 +69,8 @@ func (a *Accounts) record(tx *db.Tx, table, key, action string) error {
 // Tables are the records of this package, for the ledger. Sessions, sign-ins under way and budgets are no records.
 func Tables() []ledger.Table {
 	return []ledger.Table{
-		{Name: "auth_unit", Key: "id"},
-		{Name: "auth_person", Key: "id", Omit: []string{"last_sign_in_at"}},
+		{Name: "auth_unit", Key: "id", Link: "/units"},
+		{Name: "auth_person", Key: "id", Link: "/people/{key}", Omit: []string{"last_sign_in_at"}},
 		{Name: "auth_role", Key: "id"},
 		{Name: "auth_password", Key: "person"},
 		{Name: "auth_totp", Key: "person", Omit: []string{"last_step"}},

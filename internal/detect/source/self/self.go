@@ -108,7 +108,7 @@ func toBatch(events []auth.Event) *intake.Batch {
 	return b
 }
 
-// record is an event under ECS names; what ECS has no name for is below "yagura".
+// record is an event under ECS names; what ECS has no name for is below "audit": "yagura" is the pipeline's own.
 type record struct {
 	Time     time.Time `json:"@timestamp"`
 	Module   string    `json:"event.module"`
@@ -120,8 +120,8 @@ type record struct {
 	User     string    `json:"user.id,omitempty"`
 	Address  string    `json:"source.ip,omitempty"`
 	Agent    string    `json:"user_agent.original,omitempty"`
-	Method   string    `json:"yagura.method,omitempty"`
-	Actor    string    `json:"yagura.actor,omitempty"`
+	Method   string    `json:"audit.method,omitempty"`
+	Actor    string    `json:"audit.actor,omitempty"`
 	Message  string    `json:"message"`
 }
 

@@ -55,7 +55,7 @@ func TestASignInBecomesAnEvent(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"event.module": "yagura", "event.dataset": "yagura.audit", "event.category": "authentication", "event.action": "signin", "event.outcome": "failure",
-		"event.reason": "password", "user.id": "p-1", "source.ip": "203.0.113.7", "user_agent.original": "Mozilla <script>", "yagura.method": "password",
+		"event.reason": "password", "user.id": "p-1", "source.ip": "203.0.113.7", "user_agent.original": "Mozilla <script>", "audit.method": "password",
 		"message": "signin failure password password 203.0.113.7",
 	} {
 		if got := ev.Get(name); got != want {
