@@ -132,6 +132,8 @@ func TestWhatIsDoneBehindItsBackIsNamed(t *testing.T) {
 		{"a deleted row is back", `INSERT INTO thing (id, name, n, seen) VALUES ('gone', '', 0, 0)`, "row_inserted thing/gone"},
 		{"a leaf's actor changed", `UPDATE ledger_leaf SET actor = 'suzuki' WHERE idx = 2`, "leaf_changed thing/k1"},
 		{"a leaf's time changed", `UPDATE ledger_leaf SET at = at + 1 WHERE idx = 1`, "leaf_changed thing/k0"},
+		{"a leaf's number changed to a huge one", `UPDATE ledger_leaf SET idx = 9000000000000000000 WHERE idx = 4`, "leaf_unsigned"},
+		{"a leaf's number changed to a negative one", `UPDATE ledger_leaf SET idx = -4 WHERE idx = 4`, "leaf_missing"},
 		{"a leaf's record changed", `UPDATE ledger_leaf SET rec = 'k9' WHERE idx = 1`, "row_inserted thing/k0"},
 		{"a nonce changed", `UPDATE ledger_leaf SET nonce = $1 WHERE idx = 5`, "row_changed thing/k4"},
 		{"an erased nonce is back", `UPDATE ledger_leaf SET nonce = $1 WHERE idx = 9`, "leaf_changed thing/gone"},

@@ -25,6 +25,7 @@ type tree struct {
 	differ  []Problem
 	more    int // that differ beyond those
 	marks   []Checkpoint
+	end     int64           // no honest leaf has this number or a higher one
 	tables  map[string]bool // that leaves are of
 	shapes  map[string]bool // that leaves use
 }
@@ -35,6 +36,9 @@ const maxNames = 10_000
 func (v *verification) growTree(ctx context.Context, tx *db.Tx, elsewhere []Checkpoint) (tree, error) {
 	t := tree{v: v, tx: tx, tables: make(map[string]bool), shapes: make(map[string]bool)}
 	if err := t.readMarks(elsewhere); err != nil {
+		return t, err
+	}
+	if err := t.findEnd(); err != nil {
 		return t, err
 	}
 	for {
@@ -63,9 +67,33 @@ func (v *verification) growTree(ctx context.Context, tx *db.Tx, elsewhere []Chec
 	return t, t.checkHead()
 }
 
+// findEnd bounds the tree by the size that was signed or the number of leaves there are, whichever is more, and reports leaves
+// outside. Without it, one leaf whose number somebody changed to a huge one would have every number up to it looked for.
+func (t *tree) findEnd() error {
+	if err := t.tx.QueryRow(`SELECT COUNT(*) FROM ledger_leaf`).Scan(&t.end); err != nil {
+		return err
+	}
+	var note any
+	err := t.tx.QueryRow(`SELECT note FROM ledger_head WHERE id = 1`).Scan(&note)
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	if text, ok := note.(string); ok {
+		if signed, err := ParseCheckpoint(text, t.v.log.public); err == nil {
+			t.end = max(t.end, signed.Size)
+		}
+	}
+	strays, err := db.List(t.tx, func(s db.Scanner) (idx any, err error) { return idx, s.Scan(&idx) },
+		`SELECT idx FROM ledger_leaf WHERE idx < 0 OR idx >= $1 LIMIT $2`, t.end, maxProblems+1)
+	for _, idx := range strays {
+		t.v.report.found(Problem{Kind: LeafUnsigned, Index: -1, Detail: fmt.Sprintf("a leaf has the number %v, which none was given", idx)})
+	}
+	return err
+}
+
 // nextLeaves reads the leaves of the next tiles. What has not the form of a leaf is reported, and missing then.
 func (t *tree) nextLeaves() ([]Leaf, error) {
-	rows, err := t.tx.Query(`SELECT `+leafColumns+` FROM ledger_leaf WHERE idx >= $1 ORDER BY idx LIMIT $2`, t.main.size, leafBatch)
+	rows, err := t.tx.Query(`SELECT `+leafColumns+` FROM ledger_leaf WHERE idx >= $1 AND idx < $2 ORDER BY idx LIMIT $3`, t.main.size, t.end, leafBatch)
 	if err != nil {
 		return nil, err
 	}
