@@ -36,7 +36,9 @@ func DisabledIn(ctx context.Context, d *db.DB) (func(key string) bool, error) {
 }
 
 // Tables are the room's records, for the ledger.
-func Tables() []ledger.Table { return []ledger.Table{{Name: "rule_state", Key: "rule_id", Link: "/rules/{key}"}} }
+func Tables() []ledger.Table {
+	return []ledger.Table{{Name: "rule_state", Key: "rule_id", Link: "/rules/{key}"}}
+}
 
 // setEnabled writes the decision for each key.
 func setEnabled(ctx context.Context, d *db.DB, log *ledger.Log, keys []string, actor string, enabled bool) error {

@@ -38,7 +38,9 @@ func Migrations() fs.FS {
 }
 
 // Tables are the records of this package: each change of a custom role is in the ledger.
-func Tables() []ledger.Table { return []ledger.Table{{Name: "access_role", Key: "name", Link: "/roles"}} }
+func Tables() []ledger.Table {
+	return []ledger.Table{{Name: "access_role", Key: "name", Link: "/roles"}}
+}
 
 // Roles knows every role: the program's and the organisation's. Safe for concurrent use.
 type Roles struct {

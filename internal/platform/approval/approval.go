@@ -88,7 +88,9 @@ type Approvals struct {
 var migrationFiles embed.FS
 
 // Tables are the records of this package.
-func Tables() []ledger.Table { return []ledger.Table{{Name: "approval_request", Key: "id", Link: "/approvals/{key}"}} }
+func Tables() []ledger.Table {
+	return []ledger.Table{{Name: "approval_request", Key: "id", Link: "/approvals/{key}"}}
+}
 
 // Migrations are the tables of this package.
 func Migrations() fs.FS {
