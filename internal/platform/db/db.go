@@ -167,3 +167,20 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, options *sql.TxOptions, lock
 	}
 	return nil
 }
+
+// EngineName says which database it is.
+type EngineName string
+
+// The engines.
+const (
+	SQLite     EngineName = "sqlite"
+	PostgreSQL EngineName = "postgresql"
+)
+
+// Engine returns which database it is, for the few who must say a thing in its own words: package fulltext.
+func (d *DB) Engine() EngineName {
+	if d.engine.dialect == goose.DialectPostgres {
+		return PostgreSQL
+	}
+	return SQLite
+}
