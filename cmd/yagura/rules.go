@@ -158,9 +158,9 @@ func (c *rulesLintCmd) Run(ctx context.Context, g *Globals, io *streams) error {
 			return err
 		}
 	}
-	fmt.Fprintf(io.err, "%d rules in %d files, %d active; %d refused, %d correlations, %d without a placeholder's value, %d of an unknown log source, %d unmapped fields, %d warnings\n",
+	fmt.Fprintf(io.err, "%d rules in %d files, %d active; %d refused, %d correlations, %d without a placeholder's value, %d of an unknown log source, %d unmapped fields, %d replaced, %d warnings\n",
 		len(set.Rules), set.Files, set.Active(), byKind[sigma.ProblemRefused], byKind[sigma.ProblemCorrelation], byKind[sigma.ProblemPlaceholder],
-		byKind[sigma.ProblemUnknownLogsource], byKind[sigma.ProblemUnmappedField], byKind[sigma.ProblemWarning])
+		byKind[sigma.ProblemUnknownLogsource], byKind[sigma.ProblemUnmappedField], byKind[rule.Replaced], byKind[sigma.ProblemWarning])
 	if c.Strict && len(set.Problems) > 0 {
 		return fault.New(fault.Invalid, "", "%d findings", len(set.Problems))
 	}
