@@ -188,6 +188,29 @@ func TestTenThousandGuessesFindNothingAndLockNobodyOut(t *testing.T) {
 	})
 }
 
+// TestAGuesserDoesNotShutOutWhoSharesTheirAddress lets one colleague of an office behind one address guess without end.
+func TestAGuesserDoesNotShutOutWhoSharesTheirAddress(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.person("rin@example.jp", "employee")
+		h.person("mallory@example.jp", "employee")
+		owner, guesser := h.in("rin@example.jp"), h.in("mallory@example.jp")
+		for i := range 3 * burst {
+			_, _ = guesser.signIn(fmt.Sprintf("p%d@example.jp", i), "guess")
+		}
+		if _, err := guesser.signIn("rin@example.jp", good); !fault.Is(err, fault.Busy) {
+			t.Fatalf("the guesser is not slowed: %v", err)
+		}
+		for range 2 * burst {
+			if _, err := owner.signIn("rin@example.jp", good); err != nil {
+				t.Fatalf("the colleague, in their own browser: %v", err)
+			}
+		}
+		if _, err := guesser.signIn("rin@example.jp", good); !fault.Is(err, fault.Busy) {
+			t.Errorf("a colleague's right password gave the guesser guesses back: %v", err)
+		}
+	})
+}
+
 func TestStrangersCannotTellWhoExists(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		h.person("active@example.jp", "employee")

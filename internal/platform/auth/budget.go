@@ -12,7 +12,8 @@ import (
 
 // Guessing is slowed three times over, and nobody can lock somebody else out:
 //
-//   - by where guesses come from, whoever they are for (throttle);
+//   - by where guesses come from, whoever they are for (throttle), but for the browser that follows: a whole company may stand
+//     behind one address, and one who guesses there must not keep the others out;
 //   - by the account, for browsers in which its person never signed in: a budget that fills up slowly, so that many sources
 //     together have fewer than the 100 guesses that NIST SP 800-63B-4 (3.2.2) allows in a day;
 //   - by the browser in which the person did sign in, which a signed cookie tells: strangers who use up the account's budget
@@ -71,13 +72,19 @@ func (a *Accounts) refund(tx *db.Tx, id string) error {
 	return err
 }
 
-// budgetOf names the budget that a guess for an account from this browser is taken from. name is what was typed, in its
-// normal form; person is "" where nobody has it.
-func (a *Accounts) budgetOf(r *http.Request, name, person string) string {
+// guess says what a guess is taken from.
+type guess struct {
+	budget string
+	known  bool // the browser is one in which the person has signed in: the budget is its own
+}
+
+// budgetOf says what a guess for an account from this browser is taken from. name is what was typed, in its normal form;
+// person is "" where nobody has it.
+func (a *Accounts) budgetOf(r *http.Request, name, person string) guess {
 	if device := a.deviceOf(r, person); person != "" && device != "" {
-		return a.mac("budget", "device", person, device)
+		return guess{a.mac("budget", "device", person, device), true}
 	}
-	return a.mac("budget", "name", name)
+	return guess{a.mac("budget", "name", name), false}
 }
 
 // wait is the answer to whoever guesses too fast; it sets Retry-After.

@@ -59,7 +59,7 @@ func (a *Accounts) emit(ctx context.Context, e Event) {
 	}
 }
 
-// now is for what happens outside a transaction; the database's clock is every other time.
+// failed tells of what went wrong. at is the time of the transaction that found out.
 func (a *Accounts) failed(r *http.Request, at time.Time, e Event) {
 	e.Time, e.Failed = at, true
 	a.emit(r.Context(), a.about(r, e))

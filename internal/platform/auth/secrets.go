@@ -97,10 +97,10 @@ func (a *Accounts) Acceptable(password string, p Person) error {
 func (a *Accounts) ChangePassword(w http.ResponseWriter, r *http.Request, old, new string) error {
 	var p Person
 	var who login
-	budget, err := a.guessing(w, r, func(tx *db.Tx) (string, error) {
+	taken, err := a.guessing(w, r, func(tx *db.Tx) (guess, error) {
 		var err error
 		if _, p, err = a.current(tx, r); err != nil {
-			return "", err
+			return guess{}, err
 		}
 		who, err = loginOf(tx, p.Email)
 		return a.budgetOf(r, p.Email, p.ID), err
@@ -137,7 +137,7 @@ func (a *Accounts) ChangePassword(w http.ResponseWriter, r *http.Request, old, n
 		if err := a.setPassword(tx, p.ID, fresh, "update"); err != nil {
 			return err
 		}
-		if err := a.forgive(tx, r, budget); err != nil {
+		if err := a.forgive(tx, r, taken); err != nil {
 			return err
 		}
 		if err := endOthers(tx, p.ID, s.ID); err != nil {

@@ -55,7 +55,7 @@ func (a *Accounts) SignIn(w http.ResponseWriter, r *http.Request, name, password
 	name, _ = NormalEmail(name) // "" has the same way to go
 	var who login
 	var now time.Time
-	budget, err := a.guessing(w, r, func(tx *db.Tx) (string, error) {
+	taken, err := a.guessing(w, r, func(tx *db.Tx) (guess, error) {
 		now = tx.Now()
 		var err error
 		who, err = loginOf(tx, name)
@@ -76,46 +76,50 @@ func (a *Accounts) SignIn(w http.ResponseWriter, r *http.Request, name, password
 		a.failed(r, now, Event{Action: "signin", Reason: "password", Method: byPassword, Person: who.person})
 		return 0, wrong()
 	}
-	return a.passwordRight(w, r, who, password, budget)
+	return a.passwordRight(w, r, who, password, taken)
 }
 
-// guessing takes a guess from the source's and from the budget that name tells, or says how long to wait.
-func (a *Accounts) guessing(w http.ResponseWriter, r *http.Request, name func(tx *db.Tx) (string, error)) (budget string, err error) {
+// guessing takes a guess from the budget that name tells and, but for a known browser, from the source's, or says how long to wait.
+func (a *Accounts) guessing(w http.ResponseWriter, r *http.Request, name func(tx *db.Tx) (guess, error)) (taken guess, err error) {
 	var rest time.Duration
 	var now time.Time
 	err = a.db.Read(r.Context(), func(tx *db.Tx) (err error) {
 		now = tx.Now()
-		if rest = a.sources.take(sourceOf(a.Address(r)), now); rest > 0 {
-			return nil
-		}
-		if budget, err = name(tx); err != nil {
+		if taken, err = name(tx); err != nil {
 			return err
 		}
-		rest, err = peek(tx, budget)
+		if !taken.known {
+			if rest = a.sources.take(sourceOf(a.Address(r)), now); rest > 0 {
+				return nil
+			}
+		}
+		rest, err = peek(tx, taken.budget)
 		return err
 	})
 	if err == nil && rest == 0 {
 		err = a.db.Write(r.Context(), func(tx *db.Tx) (err error) {
-			rest, err = a.spend(tx, budget)
+			rest, err = a.spend(tx, taken.budget)
 			return err
 		})
 	}
 	if err == nil && rest > 0 {
 		a.failed(r, now, Event{Action: "signin", Reason: "wait"})
-		return "", wait(w, rest)
+		return guess{}, wait(w, rest)
 	}
-	return budget, err
+	return taken, err
 }
 
 // forgive gives a right guess back.
-func (a *Accounts) forgive(tx *db.Tx, r *http.Request, budget string) error {
-	source := sourceOf(a.Address(r))
-	tx.AfterCommit(func() { a.sources.giveBack(source) })
-	return a.refund(tx, budget)
+func (a *Accounts) forgive(tx *db.Tx, r *http.Request, taken guess) error {
+	if !taken.known {
+		source := sourceOf(a.Address(r))
+		tx.AfterCommit(func() { a.sources.giveBack(source) })
+	}
+	return a.refund(tx, taken.budget)
 }
 
 // passwordRight goes on after a right password, if nothing has changed since it was read.
-func (a *Accounts) passwordRight(w http.ResponseWriter, r *http.Request, who login, password, budget string) (step Step, err error) {
+func (a *Accounts) passwordRight(w http.ResponseWriter, r *http.Request, who login, password string, taken guess) (step Step, err error) {
 	fresh := ""
 	if c, _, _, err := parsePHC(who.hash); err == nil && c != a.cost {
 		if fresh, err = a.hashPassword(r.Context(), password); err != nil {
@@ -139,7 +143,7 @@ func (a *Accounts) passwordRight(w http.ResponseWriter, r *http.Request, who log
 				return err
 			}
 		}
-		if err := a.forgive(tx, r, budget); err != nil {
+		if err := a.forgive(tx, r, taken); err != nil {
 			return err
 		}
 		step, err = a.proceed(tx, w, r, &p, Session{Method: byPassword, StepUp: tx.Now()})
@@ -251,7 +255,7 @@ func (a *Accounts) Pending(r *http.Request) (out Pending, err error) {
 // fault.Unauthentic when the sign-in is over (five wrong ones, five minutes), fault.Busy when too many wrong ones came.
 func (a *Accounts) SecondFactor(w http.ResponseWriter, r *http.Request, proof Proof) error {
 	var person string
-	budget, err := a.guessing(w, r, func(tx *db.Tx) (string, error) {
+	taken, err := a.guessing(w, r, func(tx *db.Tx) (guess, error) {
 		p, err := under(tx, pendingSignIn, a.cookie(r, pendingCookie))
 		person = p.Person
 		return a.budgetOf(r, "factor "+person, person), err
@@ -277,7 +281,7 @@ func (a *Accounts) SecondFactor(w http.ResponseWriter, r *http.Request, proof Pr
 		if err != nil {
 			return err
 		}
-		if err := a.forgive(tx, r, budget); err != nil {
+		if err := a.forgive(tx, r, taken); err != nil {
 			return err
 		}
 		a.event(tx, a.about(r, Event{Action: "signin.factor", Person: who.ID, Method: method}))
@@ -304,14 +308,14 @@ func (a *Accounts) StepUp(w http.ResponseWriter, r *http.Request, password strin
 	var s Session
 	var factors Factors
 	var who login
-	budget, err := a.guessing(w, r, func(tx *db.Tx) (string, error) {
+	taken, err := a.guessing(w, r, func(tx *db.Tx) (guess, error) {
 		var p Person
 		var err error
 		if s, p, err = a.current(tx, r); err != nil {
-			return "", err
+			return guess{}, err
 		}
 		if factors, err = factorsOf(tx, p.ID); err != nil {
-			return "", err
+			return guess{}, err
 		}
 		who, err = loginOf(tx, p.Email)
 		return a.budgetOf(r, "factor "+p.ID, p.ID), err
@@ -340,7 +344,7 @@ func (a *Accounts) StepUp(w http.ResponseWriter, r *http.Request, password strin
 			refused = fault.New(fault.Forbidden, "fault.password.old", "the password is wrong")
 			return nil
 		}
-		if err := a.forgive(tx, r, budget); err != nil {
+		if err := a.forgive(tx, r, taken); err != nil {
 			return err
 		}
 		s.StepUp = tx.Now()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Wrong passwords are slowed down by where they come from, never by whose they are: nobody can lock somebody else out.
+// How fast wrong passwords may come from one place.
 const (
 	burst      = 5                // wrong guesses at once
 	refill     = 20 * time.Second // and then one in this time
@@ -78,7 +78,7 @@ func (t *throttle) makeRoom(now time.Time) {
 	}
 }
 
-// sourceOf returns where a request came from. Behind a proxy that is the proxy: its own throttle has to do.
+// sourceOf returns the network of an address.
 func sourceOf(remote string) netip.Prefix {
 	host, _, err := net.SplitHostPort(remote)
 	if err != nil {

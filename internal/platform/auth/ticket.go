@@ -249,7 +249,7 @@ func (a *Accounts) handOut(ctx context.Context, kind TicketKind, person string, 
 // second factor is wrong, fault.Busy when too many wrong ones came.
 func (a *Accounts) Redeem(w http.ResponseWriter, r *http.Request, token, password string, proof Proof) (signedIn bool, err error) {
 	var p Person
-	budget, err := a.guessing(w, r, func(tx *db.Tx) (string, error) {
+	taken, err := a.guessing(w, r, func(tx *db.Tx) (guess, error) {
 		var err error
 		_, p, err = a.redeemable(tx, token)
 		return a.budgetOf(r, "factor "+p.ID, p.ID), err
@@ -283,7 +283,7 @@ func (a *Accounts) Redeem(w http.ResponseWriter, r *http.Request, token, passwor
 				return onlyForbidden(refused)
 			}
 		}
-		if err := a.forgive(tx, r, budget); err != nil {
+		if err := a.forgive(tx, r, taken); err != nil {
 			return err
 		}
 		if err := a.spendTicket(tx, t); err != nil {
