@@ -207,7 +207,8 @@ func (b *browser) app() (secret string, recovery []string) {
 		b.h.t.Fatal(err)
 	}
 	if err := b.do(func(w http.ResponseWriter, r *http.Request) (err error) {
-		recovery, err = b.h.ConfirmTOTP(w, r, enrolment.ID, b.h.code(enrolment.Secret))
+		code := b.h.code(enrolment.Secret)
+		recovery, err = b.h.ConfirmTOTP(w, r, enrolment.ID, code[:3]+" "+code[3:]) // as apps show it
 		return err
 	}); err != nil {
 		b.h.t.Fatal(err)

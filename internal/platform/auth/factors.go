@@ -85,12 +85,7 @@ type Proof struct {
 
 // prove checks a proof of that person and uses it up. A fault.Forbidden says that it is wrong; what it wrote until then is to be kept.
 func (a *Accounts) prove(tx *db.Tx, r *http.Request, person string, proof Proof) (method string, err error) {
-	code := strings.Map(func(c rune) rune {
-		if c == ' ' || c == '-' || c == '\u3000' {
-			return -1
-		}
-		return c
-	}, strings.ToLower(string(normal(clip(proof.Code, 100)))))
+	code := plainCode(proof.Code)
 	switch {
 	case proof.Challenge != "":
 		method = byPasskey
@@ -108,6 +103,16 @@ func (a *Accounts) prove(tx *db.Tx, r *http.Request, person string, proof Proof)
 		tx.AfterCommit(func() { a.failed(r, at, address) })
 	}
 	return method, err
+}
+
+// plainCode is a code without what people type to read it better; apps show "123 456".
+func plainCode(typed string) string {
+	return strings.Map(func(c rune) rune {
+		if c == ' ' || c == '-' {
+			return -1
+		}
+		return c
+	}, strings.ToLower(string(normal(clip(typed, 100))))) // NFKC makes wide digits and spaces plain ones
 }
 
 func badProof() error {
@@ -207,7 +212,7 @@ func (a *Accounts) ConfirmTOTP(w http.ResponseWriter, r *http.Request, id, code 
 		if err != nil {
 			return err
 		}
-		step, ok := matchStep(string(secret), strings.TrimSpace(string(normal(clip(code, 20)))), tx.Now())
+		step, ok := matchStep(string(secret), plainCode(code), tx.Now())
 		if !ok {
 			refused = badProof()
 			return a.tried(tx, under)
