@@ -418,3 +418,35 @@ func TestTokensOpenWhatTheySayAndNoMore(t *testing.T) {
 		want(t, "revoking again", h.RevokeToken(t.Context(), p.ID, made.ID), fault.NotFound)
 	})
 }
+
+func TestEverybodysSessionsEndAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.person("admin@example.jp", "analyst")
+		h.person("rin@example.jp", "analyst")
+		secret, _ := h.in("rin@example.jp").app()
+		admin, thief, half := h.in("admin@example.jp"), h.in("admin@example.jp"), h.browser("192.0.2.7")
+		if step, err := half.signIn("rin@example.jp", good); err != nil || step != FactorDue {
+			t.Fatal(step, err)
+		}
+		user, err := admin.user()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sessions, people, err := h.SignedIn(t.Context()); err != nil || sessions != 3 || people != 2 {
+			t.Errorf("%d sessions of %d people, %v", sessions, people, err)
+		}
+		if ended, err := h.EndEverySession(t.Context(), user.SessionID); err != nil || ended != 2 {
+			t.Errorf("%d ended, %v", ended, err)
+		}
+		if _, err := admin.user(); err != nil {
+			t.Errorf("the one who ended them: %v", err)
+		}
+		_, err = thief.user()
+		want(t, "a session", err, fault.Unauthentic)
+		h.clock.pass(totpPeriod * time.Second)
+		want(t, "a sign-in under way", half.secondFactor(Proof{Code: h.code(secret)}), fault.Unauthentic)
+		if !slices.ContainsFunc(h.events, func(e Event) bool { return e.Action == "session.end_all" }) {
+			t.Error("no event tells of it")
+		}
+	})
+}

@@ -148,6 +148,29 @@ func (a *Accounts) EndSessions(ctx context.Context, person, except string) error
 	})
 }
 
+// SignedIn counts the sessions that are alive, and their people.
+func (a *Accounts) SignedIn(ctx context.Context) (sessions, people int, err error) {
+	err = a.db.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(`SELECT COUNT(*), COUNT(DISTINCT person) FROM auth_session WHERE seen_at >= $1 AND created_at >= $2`,
+			db.Micros(tx.Now().Add(-a.IdleLimit)), db.Micros(tx.Now().Add(-a.AbsoluteLimit))).Scan(&sessions, &people)
+	})
+	return sessions, people, err
+}
+
+// EndEverySession ends the sessions and the sign-ins under way of everybody, but for the session of id except ("" for none), and
+// says how many sessions there were. Tokens of programs stay.
+func (a *Accounts) EndEverySession(ctx context.Context, except string) (ended int64, err error) {
+	err = a.db.Write(ctx, func(tx *db.Tx) (err error) {
+		if ended, err = tx.Exec(`DELETE FROM auth_session WHERE id <> $1`, except); err != nil {
+			return err
+		}
+		a.event(tx, Event{Action: "session.end_all"})
+		_, err = tx.Exec(`DELETE FROM auth_pending`)
+		return err
+	})
+	return ended, err
+}
+
 func endOthers(tx *db.Tx, person, except string) error {
 	_, err := tx.Exec(`DELETE FROM auth_session WHERE person = $1 AND id <> $2`, person, except)
 	return err

@@ -65,6 +65,15 @@ func (a *Accounts) SignInExternal(w http.ResponseWriter, r *http.Request, id Ide
 	return step, err
 }
 
+// ExternalRefused tells that a sign-in by the company's provider came to nothing before anybody was known by it. person is who was
+// signed in and was to prove themselves anew, "" for nobody; reason is a word for why.
+func (a *Accounts) ExternalRefused(r *http.Request, person, reason string) error {
+	return a.db.Read(r.Context(), func(tx *db.Tx) error {
+		a.failed(r, tx.Now(), Event{Action: "signin", Reason: reason, Method: byOIDC, Person: person})
+		return nil
+	})
+}
+
 // known finds the identity's person, or makes them where the policy says so.
 func (a *Accounts) known(tx *db.Tx, id Identity, policy ExternalPolicy) (Person, error) {
 	p, err := find(tx, `issuer = $1 AND subject = $2`, id.Issuer, id.Subject)

@@ -183,6 +183,42 @@ func (c Change) apply(tx *db.Tx, p *Person) (err error) {
 	return free(tx, *p)
 }
 
+// Revision is what Revise changes; nil leaves a field as it is.
+type Revision struct {
+	Change
+	Roles    *[]string // those given by hand
+	Disabled *bool
+}
+
+// Revise does what Update, SetRoles, and Disable or Enable do, all of it or nothing. Errors as theirs.
+func (a *Accounts) Revise(ctx context.Context, id string, version int64, v Revision) (p Person, err error) {
+	err = a.db.Write(ctx, func(tx *db.Tx) error {
+		at := version
+		step := func(action string, change func(tx *db.Tx, p *Person) error) {
+			if err == nil {
+				p, err = a.changeIn(tx, id, at, action, change)
+				at = p.Version
+			}
+		}
+		p, err = byID(tx, id)
+		if v.Change != (Change{}) {
+			step("update", v.Change.apply)
+		}
+		if v.Roles != nil {
+			step("roles", a.setRoles(ByHand, *v.Roles))
+		}
+		switch {
+		case err != nil || v.Disabled == nil || *v.Disabled == (p.State == Disabled):
+		case *v.Disabled:
+			step(actionDisable, a.disable)
+		default:
+			step(actionEnable, enable)
+		}
+		return err
+	})
+	return p, err
+}
+
 func erased() error {
 	return fault.New(fault.Conflict, "fault.person.erased", "the person's data was deleted; nothing of them changes any more")
 }

@@ -194,7 +194,10 @@ func (x *Room) update(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := typed(r)
-	if _, err := x.opt.Accounts.Update(r.Context(), p.ID, v, auth.Change{Email: &p.Email, Name: &p.Name, Unit: &p.Unit, Lang: &p.Lang}); err != nil {
+	if err = x.mayMove(r, now, p.Email); err == nil {
+		_, err = x.opt.Accounts.Update(r.Context(), p.ID, v, auth.Change{Email: &p.Email, Name: &p.Name, Unit: &p.Unit, Lang: &p.Lang})
+	}
+	if err != nil {
 		p.Kind, p.Version, p.Roles = now.Kind, v, now.Roles
 		return x.answer(w, r, editView{Person: p}, byHand(now), err)
 	}
@@ -214,20 +217,29 @@ func (x *Room) setRoles(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	roles := r.PostForm["role"]
-	if slices.Equal(slices.Sorted(slices.Values(roles)), slices.Sorted(slices.Values(byHand(p)))) {
+	if sameRoles(roles, byHand(p)) {
 		return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.unchanged")})
 	}
 	if err := x.mayGive(r, p.ID, byHand(p), roles); err != nil {
 		return x.answer(w, r, editView{Person: p}, roles, err)
 	}
-	waiting, err := x.opt.Approvals.Do(r.Context(), web.User(r), approval.Wish{
-		Action: actionRoles, Subject: p.Name, Link: "/people/" + p.ID, Reason: r.PostForm.Get("reason"),
-		Payload: rolesChange{Person: p.ID, Version: v, Roles: roles},
-	})
+	waiting, err := x.wishRoles(r, p, v, roles, r.PostForm.Get("reason"))
 	if err != nil {
 		return x.answer(w, r, editView{Person: p}, roles, err)
 	}
 	return x.asked(w, r, waiting, "/people/"+p.ID, "people.roles.saved", p.Name)
+}
+
+// wishRoles gives a person these roles, or asks for a second person's approval and returns the request.
+func (x *Room) wishRoles(r *http.Request, p auth.Person, version int64, roles []string, reason string) (*approval.Request, error) {
+	return x.opt.Approvals.Do(r.Context(), web.User(r), approval.Wish{
+		Action: actionRoles, Subject: p.Name, Link: "/people/" + p.ID, Reason: reason,
+		Payload: rolesChange{Person: p.ID, Version: version, Roles: roles},
+	})
+}
+
+func sameRoles(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
 // asked says that an action was done, or that it waits for a second person.
@@ -264,8 +276,7 @@ func (x *Room) setState(w http.ResponseWriter, r *http.Request) error {
 	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T(done, p.Name)})
 }
 
-// target reads the form and the person of an action. Nobody does these things to their own account, nor to one that may do more than
-// they may themselves: whoever resets an administrator's password could become one.
+// target reads the form and the person of an action that not everybody may do to everybody (mayTouch).
 func (x *Room) target(w http.ResponseWriter, r *http.Request) (auth.Person, error) {
 	if err := form(w, r, maxForm); err != nil {
 		return auth.Person{}, err
@@ -274,10 +285,7 @@ func (x *Room) target(w http.ResponseWriter, r *http.Request) (auth.Person, erro
 	if err != nil {
 		return p, err
 	}
-	if p.ID == web.User(r).ID {
-		return p, fault.New(fault.Forbidden, "fault.people.self", "one's own account is looked after on its own page")
-	}
-	return p, x.mayGive(r, p.ID, p.RoleNames(), nil)
+	return p, x.mayTouch(r, p)
 }
 
 // sendLink sends an invitation or a link to another password, or shows it once where no mail goes out.
@@ -309,6 +317,38 @@ func (x *Room) resetFactors(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.factors.reset.done", p.Name)})
+}
+
+// everySession shows how many are signed in, and ends their sessions.
+func (x *Room) everySession(w http.ResponseWriter, r *http.Request) error {
+	sessions, people, err := x.opt.Accounts.SignedIn(r.Context())
+	if err != nil {
+		return err
+	}
+	return x.site.Render(w, r, http.StatusOK, "people/sessions", struct {
+		Sessions, People int
+		May              bool
+	}{sessions, people, x.mayEndEvery(r) == nil})
+}
+
+// mayEndEvery refuses who lacks what administrators may do: theirs end, too.
+func (x *Room) mayEndEvery(r *http.Request) error {
+	if x.mayGive(r, "", []string{auth.AdminRole}, nil) != nil {
+		return fault.New(fault.Forbidden, "fault.people.beyond", "%s lacks what administrators may do", web.User(r).ID)
+	}
+	return nil
+}
+
+// endEvery ends everybody's sessions but the one that asks.
+func (x *Room) endEvery(w http.ResponseWriter, r *http.Request) error {
+	if err := x.mayEndEvery(r); err != nil {
+		return err
+	}
+	ended, err := x.opt.Accounts.EndEverySession(r.Context(), web.User(r).SessionID)
+	if err != nil {
+		return err
+	}
+	return x.site.Done(w, r, "/people/-/sessions", web.Flash{Kind: web.Good, Text: web.T(r).T("people.sessions.every.done", ended)})
 }
 
 func (x *Room) endSessions(w http.ResponseWriter, r *http.Request) error {
@@ -383,73 +423,4 @@ func (x *Room) revokeToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.token.revoked")})
-}
-
-// api shapes of a person and a unit.
-type apiPerson struct {
-	ID         string    `json:"id"`
-	Kind       auth.Kind `json:"kind"`
-	Email      string    `json:"email"`
-	Name       string    `json:"name"`
-	Unit       string    `json:"unit"`
-	State      string    `json:"state"`
-	Roles      []string  `json:"roles"`
-	Created    time.Time `json:"created"`
-	Changed    time.Time `json:"changed"`
-	LastSignIn string    `json:"last_sign_in,omitempty"`
-	Version    int64     `json:"version"`
-}
-
-func forAPI(p auth.Person) apiPerson {
-	a := apiPerson{ID: p.ID, Kind: p.Kind, Email: p.Email, Name: p.Name, Unit: p.Unit, State: string(p.State), Roles: p.RoleNames(), Created: p.Created, Changed: p.Changed, Version: p.Version}
-	if a.Roles == nil {
-		a.Roles = []string{}
-	}
-	if !p.LastSignIn.IsZero() {
-		a.LastSignIn = p.LastSignIn.Format(time.RFC3339)
-	}
-	return a
-}
-
-func (x *Room) apiList(w http.ResponseWriter, r *http.Request) error {
-	f, err := filter(r)
-	if err != nil {
-		return err
-	}
-	page, err := x.opt.Accounts.People(r.Context(), f, r.URL.Query().Get("cursor"), 200)
-	if err != nil {
-		return err
-	}
-	people := []apiPerson{}
-	for _, p := range page.Items {
-		people = append(people, forAPI(p))
-	}
-	return web.JSON(w, http.StatusOK, map[string]any{"people": people, "next": page.Next})
-}
-
-func (x *Room) apiGet(w http.ResponseWriter, r *http.Request) error {
-	p, err := x.opt.Accounts.Person(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	return web.JSON(w, http.StatusOK, forAPI(p))
-}
-
-func (x *Room) apiUnits(w http.ResponseWriter, r *http.Request) error {
-	units, err := x.opt.Accounts.Units(r.Context())
-	if err != nil {
-		return err
-	}
-	type unit struct {
-		ID     string `json:"id"`
-		Parent string `json:"parent,omitempty"`
-		Code   string `json:"code"`
-		Name   string `json:"name"`
-		NameEn string `json:"name_en,omitempty"`
-	}
-	list := []unit{}
-	for _, u := range units {
-		list = append(list, unit{u.ID, u.Parent, u.Code, u.Name, u.NameEn})
-	}
-	return web.JSON(w, http.StatusOK, map[string]any{"units": list})
 }

@@ -57,6 +57,9 @@ type Room struct {
 func NewRoom(site *web.Site, opt Options) *Room {
 	x := &Room{site: site, opt: opt}
 	approval.Register(opt.Approvals, actionRoles, string(MayWrite), func(tx *db.Tx, p rolesChange) error {
+		if tx.Actor() == p.Person { // as the second of two, too
+			return ownRoles()
+		}
 		_, err := opt.Accounts.SetRolesIn(tx, p.Person, p.Version, auth.ByHand, p.Roles)
 		return err
 	})
@@ -95,6 +98,8 @@ func (x *Room) Module() web.Module {
 			{Pattern: "GET /people", Permission: MayRead, Handle: x.list},
 			{Pattern: "GET /people/-/export", Permission: MayRead, Handle: x.export},
 			{Pattern: "GET /people/{id}", Permission: MayRead, Handle: x.detail},
+			change("GET /people/-/sessions", x.everySession),
+			change("POST /people/-/sessions/end", x.endEvery),
 			change("GET /people/-/new", x.newForm),
 			change("POST /people", x.create),
 			change("GET /people/-/import", x.importForm),
@@ -116,6 +121,8 @@ func (x *Room) Module() web.Module {
 			change("POST /units/{id}/delete", x.deleteUnit),
 			{Pattern: "GET /api/v1/people", Permission: MayRead, Handle: x.apiList},
 			{Pattern: "GET /api/v1/people/{id}", Permission: MayRead, Handle: x.apiGet},
+			{Pattern: "POST /api/v1/people", Permission: MayWrite, Handle: x.apiCreate},
+			{Pattern: "PATCH /api/v1/people/{id}", Permission: MayWrite, Handle: x.apiChange},
 			{Pattern: "GET /api/v1/units", Permission: MayRead, Handle: x.apiUnits},
 		},
 	}
@@ -145,12 +152,16 @@ func version(r *http.Request) (int64, error) {
 	return v, nil
 }
 
+func ownRoles() error {
+	return fault.New(fault.Forbidden, "fault.people.own", "nobody changes their own roles")
+}
+
 // mayGive refuses roles that have more than the one who gives or takes them, whichever of the two sets has them, and any change of
 // one's own.
 func (x *Room) mayGive(r *http.Request, person string, before, after []string) error {
 	user := web.User(r)
 	if user.ID == person {
-		return fault.New(fault.Forbidden, "fault.people.own", "nobody changes their own roles")
+		return ownRoles()
 	}
 	var all []string
 	for _, p := range x.opt.Permissions() {
@@ -163,6 +174,27 @@ func (x *Room) mayGive(r *http.Request, person string, before, after []string) e
 		return fault.New(fault.Forbidden, "fault.role.beyond", "%s lacks what these roles may do", user.ID)
 	}
 	return nil
+}
+
+// mayTouch refuses to do to one's own account, or to one that may do more than the one who asks, what could let them in its place:
+// whoever resets an administrator's password could become one.
+func (x *Room) mayTouch(r *http.Request, p auth.Person) error {
+	if p.ID == web.User(r).ID {
+		return fault.New(fault.Forbidden, "fault.people.self", "one's own account is looked after on its own page")
+	}
+	if x.mayGive(r, p.ID, p.RoleNames(), nil) != nil {
+		return fault.New(fault.Forbidden, "fault.people.beyond", "%s lacks what the roles of %s may do", web.User(r).ID, p.ID)
+	}
+	return nil
+}
+
+// mayMove refuses another address for somebody who may do more than the one who asks: links to a new password go there, and single
+// sign-on finds people by it. One's own may change.
+func (x *Room) mayMove(r *http.Request, p auth.Person, email string) error {
+	if same, err := auth.NormalEmail(email); err != nil || same == p.Email || p.ID == web.User(r).ID {
+		return nil // what is no address is refused with words of its own
+	}
+	return x.mayTouch(r, p)
 }
 
 // byHand are the roles that an administrator gave.

@@ -2,8 +2,10 @@ package people_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -18,6 +20,7 @@ import (
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
+	"yagura/internal/platform/fault"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/people"
 	"yagura/internal/platform/seal"
@@ -28,9 +31,10 @@ import (
 // office is the pages on real accounts.
 type office struct {
 	*webtest.Site
-	t        *testing.T
-	accounts *auth.Accounts
-	log      *ledger.Log
+	t         *testing.T
+	accounts  *auth.Accounts
+	approvals *approval.Approvals
+	log       *ledger.Log
 }
 
 func open(t *testing.T, required ...string) *office {
@@ -59,7 +63,7 @@ roles:
 	must(log.Track(ctx, slices.Concat(access.Tables(), approval.Tables())...))
 	permissions := []web.Permission{"people.read", "people.write", "alert.read"}
 	must(roles.Save(ctx, access.Role{Name: "chief", Title: "人事責任者", Allow: []string{"people.read", "people.write"}, MFA: true}, []string{"people.read", "people.write"}))
-	o := &office{Site: webtest.New(t), t: t, accounts: accounts, log: log}
+	o := &office{Site: webtest.New(t), t: t, accounts: accounts, approvals: approvals, log: log}
 	o.Mount(people.NewRoom(o.Site.Site, people.Options{
 		Accounts: accounts, Roles: roles, Approvals: approvals, PublicURL: "https://yagura.example",
 		Permissions: func() []web.Permission { return permissions },
@@ -182,6 +186,8 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 		{"/people/" + clerk.ID + "/roles", url.Values{"version": {"1"}, "role": {"admin"}}},
 		{"/people/" + admin.ID + "/roles", url.Values{"version": {"1"}, "role": {"employee"}}},
 		{"/people/" + admin.ID + "/link", url.Values{}},
+		{"/people/" + admin.ID, url.Values{"version": {"1"}, "name": {"管理者"}, "email": {"chief@example.co.jp"}}}, // where the next link would go
+		{"/people/-/sessions/end", url.Values{}},
 		{"/people/" + admin.ID + "/factors", url.Values{}},
 		{"/people/" + admin.ID + "/state", url.Values{"version": {"1"}, "state": {"disabled"}}},
 		{"/people", url.Values{"name": {"友人"}, "email": {"friend@example.co.jp"}, "role": {"admin"}}},
@@ -194,8 +200,112 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 	if !slices.Equal(o.person(clerk.ID).RoleNames(), []string{"employee"}) || !slices.Equal(o.person(admin.ID).RoleNames(), []string{"admin"}) {
 		t.Error("roles were changed")
 	}
+	if got := o.person(admin.ID).Email; got != "admin@example.co.jp" {
+		t.Errorf("the administrator signs in by %s", got)
+	}
+	if got := o.Do(webtest.Request{As: webtest.Chief, Path: "/people/" + admin.ID, Form: url.Values{"version": {"1"}, "name": {"管理者 改"}, "email": {"Admin@example.co.jp"}}}); got.Code != http.StatusSeeOther {
+		t.Errorf("a name of an administrator's: status %d", got.Code)
+	}
 	if _, err := o.accounts.PersonByEmail(t.Context(), "friend@example.co.jp"); err == nil {
 		t.Error("an administrator was made")
+	}
+}
+
+// TestTheSecondPersonIsNotWhomItConcerns lets somebody approve their own promotion.
+func TestTheSecondPersonIsNotWhomItConcerns(t *testing.T) {
+	t.Parallel()
+	o := open(t, "people.roles")
+	asker, err := o.accounts.Create(t.Context(), auth.NewPerson{Email: "boss@example.co.jp", Name: "上長", State: auth.Active, Roles: []string{"admin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, third := o.create("ito@example.co.jp", "伊藤", "chief"), o.create("mori@example.co.jp", "森", "admin")
+	as := func(p auth.Person) *auth.User {
+		return &auth.User{ID: p.ID, Allowed: func(string) bool { return true }}
+	}
+	wish := approval.Wish{Action: "people.roles", Subject: p.Name, Reason: "異動", Payload: struct {
+		Person  string
+		Version int64
+		Roles   []string
+	}{p.ID, 1, []string{"admin"}}}
+	request, err := o.approvals.Do(db.WithActor(t.Context(), asker.ID), as(asker), wish)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.approvals.Decide(db.WithActor(t.Context(), p.ID), as(p), request.ID, approval.Approved, ""); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("their own promotion: %v", err)
+	}
+	if err := o.approvals.Decide(db.WithActor(t.Context(), third.ID), as(third), request.ID, approval.Approved, ""); err != nil {
+		t.Errorf("a third person: %v", err)
+	}
+	if got := o.person(p.ID).RoleNames(); !slices.Equal(got, []string{"admin"}) {
+		t.Errorf("roles are %v", got)
+	}
+}
+
+// TestProgramsDoWhatThePagesDo invites, changes and shuts out somebody by the API.
+func TestProgramsDoWhatThePagesDo(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	admin := o.create("admin@example.co.jp", "管理者", "admin")
+	ask := func(as webtest.Visitor, status int, method, path, body string) (answer map[string]any) {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.AddCookie(&http.Cookie{Name: "visitor", Value: string(as)})
+		w := httptest.NewRecorder()
+		o.Handler().ServeHTTP(w, r)
+		if w.Code != status {
+			t.Fatalf("%s %s %s: status %d, want %d: %s", method, path, body, w.Code, status, w.Body)
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+			t.Fatal(err)
+		}
+		return answer
+	}
+	made := ask(webtest.Robot, http.StatusCreated, "POST", "/api/v1/people", `{"name":"佐藤 美咲","email":"Sato@example.co.jp","roles":["chief"]}`)
+	if link, _ := made["invitation"].(string); made["email"] != "sato@example.co.jp" || made["state"] != "invited" || !strings.Contains(link, "/invitation?ticket=") {
+		t.Errorf("%v", made)
+	}
+	path := "/api/v1/people/" + made["id"].(string)
+	if got := ask(webtest.Robot, 200, "PATCH", path, `{"name":"佐藤 美咲子","roles":["employee"],"disabled":true,"version":1}`); got["name"] != "佐藤 美咲子" || got["state"] != "disabled" || got["version"] != 4.0 {
+		t.Errorf("%v", got)
+	}
+	if got := ask(webtest.Robot, 200, "PATCH", path, `{"disabled":false}`); got["state"] != "invited" {
+		t.Errorf("%v", got)
+	}
+	for body, status := range map[string]int{
+		`{"name":"古い","version":1}`: 409, `{"name":"途中","roles":["nothing"]}`: 400, `{"naem":"x"}`: 400, `{"disabled":"yes"}`: 400,
+		`{"kind":"service"}`: 400, `{}{}`: 400, ``: 400, `[]`: 400, `{"unit":"nowhere"}`: 400,
+	} {
+		ask(webtest.Robot, status, "PATCH", path, body)
+	}
+	if got := ask(webtest.Robot, 200, "GET", path, ""); got["name"] != "佐藤 美咲子" {
+		t.Errorf("half a change was made: %v", got)
+	}
+	for _, body := range []string{`{"email":"mine@example.co.jp"}`, `{"roles":["employee"]}`, `{"disabled":true}`} {
+		ask(webtest.Chief, 403, "PATCH", "/api/v1/people/"+admin.ID, body)
+	}
+	ask(webtest.Chief, 403, "POST", "/api/v1/people", `{"name":"友人","email":"friend@example.co.jp","roles":["admin"]}`)
+	ask(webtest.Stale, 403, "PATCH", path, `{"name":"放置された端末"}`)
+	ask(webtest.Robot, 404, "PATCH", "/api/v1/people/nobody", `{"name":"x"}`)
+	ask(webtest.Robot, 409, "POST", "/api/v1/people", `{"name":"二重","email":"sato@example.co.jp"}`)
+}
+
+func TestByTheAPIRolesMayTakeASecondPerson(t *testing.T) {
+	t.Parallel()
+	o := open(t, "people.roles")
+	p := o.create("ito@example.co.jp", "伊藤", "employee")
+	for body, want := range map[string]int{`{"roles":["chief"],"name":"x","reason":"異動"}`: 400, `{"roles":["chief"]}`: 400, `{"roles":["chief"],"reason":"異動"}`: 202} {
+		r := httptest.NewRequestWithContext(t.Context(), "PATCH", "/api/v1/people/"+p.ID, strings.NewReader(body))
+		r.AddCookie(&http.Cookie{Name: "visitor", Value: string(webtest.Robot)})
+		w := httptest.NewRecorder()
+		if o.Handler().ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%s: status %d, want %d: %s", body, w.Code, want, w.Body)
+		}
+	}
+	if got := o.person(p.ID).RoleNames(); !slices.Equal(got, []string{"employee"}) {
+		t.Errorf("before anybody approved, the roles are %v", got)
 	}
 }
 
