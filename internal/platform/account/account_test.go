@@ -60,6 +60,7 @@ type house struct {
 	mu      sync.Mutex
 	ahead   time.Duration // how far the clock is moved
 	letters []auth.Letter
+	events  []auth.Event
 	shown   map[string]bool
 }
 
@@ -81,6 +82,12 @@ func (h *house) Enabled() bool { return !h.mailOff }
 func (h *house) Enqueue(tx *db.Tx, l auth.Letter) error {
 	tx.AfterCommit(func() { h.mu.Lock(); defer h.mu.Unlock(); h.letters = append(h.letters, l) })
 	return nil
+}
+
+func (h *house) Security(_ context.Context, e auth.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, e)
 }
 
 // letter waits for the mail that somebody asked for.
@@ -111,7 +118,7 @@ func newHouse(t testing.TB, change func(h *house, opt *account.Options)) *house 
 	keys := seal.Generate()
 	var err error
 	h.Accounts, err = auth.OpenAccounts(t.Context(), dbtest.NewAt(t, h.now), auth.Config{
-		Roles: roles{}, Seal: keys, Ledger: noLedger{}, Mailer: h, PublicURL: h.address, Log: quiet,
+		Roles: roles{}, Seal: keys, Ledger: noLedger{}, Mailer: h, Events: h, PublicURL: h.address, Log: quiet,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,9 @@ package account
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"yagura/internal/platform/auth"
@@ -74,13 +76,11 @@ func (x *Account) finishOIDC(w http.ResponseWriter, r *http.Request) error {
 	x.setCookie(w, r, flowCookie, "", 0)
 	next := web.SafeNext(flow.Next)
 	who, err := x.opt.OIDC.Provider.Finish(r.Context(), flow, r.URL.Query())
-	if err != nil {
-		return x.oidcFailed(w, r, next, err)
+	if err == nil && flow.Fresh {
+		err = x.samePerson(r, who)
 	}
-	if flow.Fresh {
-		if err := x.samePerson(r, who); err != nil {
-			return x.oidcFailed(w, r, next, err)
-		}
+	if err != nil {
+		return x.oidcFailed(w, r, next, errors.Join(err, x.tellRefusal(r, err)))
 	}
 	identity := auth.Identity{Issuer: who.Issuer, Subject: who.Subject, Name: who.Name, MFA: who.MFA, AuthTime: who.AuthTime}
 	if who.EmailVerified {
@@ -120,6 +120,18 @@ func (x *Account) samePerson(r *http.Request, who oidc.Identity) error {
 		return fault.New(fault.Unauthentic, "fault.oidc.other", "the provider proved another person than who is signed in")
 	}
 	return nil
+}
+
+// tellRefusal makes a security event of what the provider's answer did not prove. A provider that is down is none.
+func (x *Account) tellRefusal(r *http.Request, err error) error {
+	if !fault.Is(err, fault.Unauthentic) {
+		return nil
+	}
+	person := ""
+	if user := web.User(r); user != nil {
+		person = user.ID
+	}
+	return x.accounts.ExternalRefused(r, person, strings.TrimPrefix(keyOf(err), "fault.oidc."))
 }
 
 // oidcFailed shows the sign-in page, or for who is signed in the page that asks for a fresh proof, with what went wrong.

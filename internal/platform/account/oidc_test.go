@@ -141,6 +141,11 @@ func TestAFreshProofByTheProvider(t *testing.T) {
 	if p := b.signInAs(provider, "/signin/confirm/oidc?next=/account/tokens/new", "suzuki"); p.status != http.StatusUnprocessableEntity || !strings.Contains(p.text, "another person") {
 		t.Errorf("somebody else's proof: %d to %q\n%s", p.status, p.to, main(p.text))
 	}
+	h.mu.Lock()
+	if e := h.events[len(h.events)-1]; !e.Failed || e.Reason != "other" || e.Person == "" {
+		t.Errorf("the event of somebody else's proof: %+v", e)
+	}
+	h.mu.Unlock()
 	if p := b.get("/account/tokens/new"); p.status == http.StatusOK {
 		t.Error("somebody else's proof counts")
 	}
@@ -168,6 +173,16 @@ func TestAnswersThatBelongToNoSignInOfThisBrowser(t *testing.T) {
 	victim.get("/signin/oidc/start")
 	refused("another browser's answer", victim, answer)
 	refused("no answer at all", victim, "")
+	h.mu.Lock()
+	for _, e := range h.events {
+		if e.Action != "signin" || !e.Failed || e.Method != "oidc" || e.Reason != "refused" || e.Address == "" || e.Time.IsZero() {
+			t.Errorf("the event of a refusal: %+v", e)
+		}
+	}
+	if len(h.events) != 3 {
+		t.Errorf("3 refusals made %d security events", len(h.events))
+	}
+	h.mu.Unlock()
 	u, _ := url.Parse(h.address)
 	for _, forged := range []string{"s1.aaaa.bbbb", `{"s":"x"}`, strings.Repeat("A", 3000)} {
 		victim.client.Jar.SetCookies(u, []*http.Cookie{{Name: "yagura_oidc", Value: url.QueryEscape(forged), Path: "/"}})
