@@ -225,7 +225,7 @@ func TestWhoAsksTooOftenIsToldWhenToComeBack(t *testing.T) {
 		{"signing in is stricter", "POST", "/signin", "198.51.100.7", 0, 3},
 		{"looking at its page is not", "GET", "/signin", "198.51.100.9", 0, 10},
 		{"every way of signing in counts", "POST", "/signin/passkey", "198.51.100.7", 0, 0},
-		{"so does coming back from a provider", "GET", "/signin/oidc/callback", "198.51.100.7", 0, 0},
+		{"so does coming back from a provider", "GET", "/signin/oidc", "198.51.100.7", 0, 0},
 		{"and a longer name does not", "POST", "/signinks", "198.51.100.7", 10 * time.Second, 10},
 		{"an IPv6 subscriber", "GET", "/", "2001:db8:1:2::1", 0, 10},
 		{"has one bucket", "GET", "/", "2001:db8:1:2:ffff::9", 0, 0},

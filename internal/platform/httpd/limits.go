@@ -48,14 +48,13 @@ func DefaultLimits() Limits {
 	return l
 }
 
-// Classify tells the classes apart by path: what is sent to "/signin", "/signup", "/setup", "/invitation", "/reset" and below
-// them is signing in; merely looking at those pages is not.
+// Classify tells the classes apart by path: what is sent to "/signin", "/setup", "/invitation", "/reset" and below them is signing
+// in, and so is the answer of an identity provider, which comes as a GET; merely looking at those pages is not.
 func Classify(r *http.Request) Class {
 	path := r.URL.Path
-	for _, prefix := range []string{"/signin", "/signup", "/setup", "/invitation", "/reset"} {
+	for _, prefix := range []string{"/signin", "/setup", "/invitation", "/reset"} {
 		if rest, ok := strings.CutPrefix(path, prefix); ok && (rest == "" || rest[0] == '/') {
-			// A round trip through an identity provider comes back as a GET with a code.
-			if (r.Method == http.MethodGet || r.Method == http.MethodHead) && !strings.Contains(rest, "callback") {
+			if (r.Method == http.MethodGet || r.Method == http.MethodHead) && path != "/signin/oidc" {
 				return Pages
 			}
 			return SignIn
