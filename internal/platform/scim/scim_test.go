@@ -166,7 +166,7 @@ func (h *house) ask(method, path, body string, more ...string) reply {
 		r.Header.Set(name, value)
 	}
 	w := httptest.NewRecorder()
-	h.site.Handler().ServeHTTP(w, r)
+	scim.Worded(h.site.Handler()).ServeHTTP(w, r)
 	out := reply{status: w.Code, header: w.Header(), text: w.Body.String()}
 	if w.Body.Len() > 0 {
 		if err := json.Unmarshal(w.Body.Bytes(), &out.body); err != nil {

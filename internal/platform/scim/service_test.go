@@ -3,6 +3,7 @@ package scim_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -347,7 +348,7 @@ func TestOnlyATokenOfTheScopeGetsIn(t *testing.T) {
 			if r := h.ask(method, path, "", "Authorization: Bearer "+other); r.status != http.StatusForbidden {
 				t.Errorf("%s answers a token of another scope with %d", route.Pattern, r.status)
 			}
-			if r := h.ask(method, path, "", "Authorization: Bearer ygp_none"); r.status != http.StatusUnauthorized {
+			if r := h.ask(method, path, "", "Authorization: Bearer ygp_none"); r.status != http.StatusUnauthorized || r.at("schemas.0") != "urn:ietf:params:scim:api:messages:2.0:Error" {
 				t.Errorf("%s answers an invented token with %d", route.Pattern, r.status)
 			}
 			if route.Permission != scim.MayWrite {
@@ -357,7 +358,7 @@ func TestOnlyATokenOfTheScopeGetsIn(t *testing.T) {
 		if _, err := h.Disable(t.Context(), h.robot.ID, 0); err != nil {
 			t.Fatal(err)
 		}
-		h.want(401, "GET", "/Users", "")
+		h.refused(401, "", "GET", "/Users", "")
 		if _, err := h.Person(t.Context(), h.robot.ID); fault.Is(err, fault.NotFound) {
 			t.Error(err)
 		}
@@ -383,5 +384,25 @@ func TestWhatTheServiceSaysOfItself(t *testing.T) {
 		}
 		h.refused(404, "", "GET", "/Schemas/urn:none", "")
 		h.refused(403, "", "GET", "/Schemas?filter=id%20pr", "")
+	})
+}
+
+// TestRefusalsBeforeTheServiceAreInItsWords asks for what the site answers, with and without the wrapping.
+func TestRefusalsBeforeTheServiceAreInItsWords(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		h.refused(404, "", "GET", "/Nothing", "")
+		h.refused(405, "", "PUT", "/Users", `{}`)
+		other := h.tokenFor(h.admin, "alert.read")
+		h.refused(403, "", "GET", "/Users", "", "Authorization: Bearer "+other)
+		if r := h.ask("PUT", "/Users", `{}`); r.header.Get("Allow") == "" || r.body["detail"] == "" {
+			t.Errorf("what was said is lost: %v %s", r.header, r.text)
+		}
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "/scim/v2x", nil)
+		r.RemoteAddr = "192.0.2.1:1000"
+		w := httptest.NewRecorder()
+		scim.Worded(h.site.Handler()).ServeHTTP(w, r)
+		if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+			t.Errorf("another path's refusal comes as %s", got)
+		}
 	})
 }
