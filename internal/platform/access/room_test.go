@@ -3,9 +3,12 @@ package access_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"yagura/internal/platform/access"
 	"yagura/internal/platform/db"
@@ -61,5 +64,18 @@ func TestARoleIsMadeInThePage(t *testing.T) {
 		if got := site.Do(webtest.Request{As: webtest.Admin, Path: path}); got.Code != want {
 			t.Errorf("%s: status %d, want %d", path, got.Code, want)
 		}
+	}
+}
+
+func TestBrowserTheMatrixHasItsHeadAboveItsRows(t *testing.T) {
+	t.Parallel()
+	site, _ := newSite(t)
+	ctx := webtest.Browser(t)
+	server := httptest.NewServer(site.Handler())
+	t.Cleanup(server.Close)
+	webtest.Do(t, ctx, chromedp.EmulateViewport(1280, 900), chromedp.Navigate(server.URL+"/signin"), webtest.SetCookie("visitor", "admin"), chromedp.Navigate(server.URL+"/roles"))
+	webtest.Until(t, ctx, `document.readyState === "complete" && document.querySelector(".matrix")`)
+	if !webtest.Ask[bool](t, ctx, `document.querySelector(".matrix thead th").getBoundingClientRect().bottom <= document.querySelector(".matrix tbody th").getBoundingClientRect().top + 1`) {
+		t.Error("the head lies over the first row")
 	}
 }
