@@ -235,15 +235,15 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	return group.Wait()
 }
 
-// front is what every request passes first.
+// front is what every request passes first. SCIM's words stand outside it, because it refuses whoever asks too often, too.
 func (s *Server) front() http.Handler {
 	access := httpd.LogNone
 	if s.opt.Config.HTTP.AccessLog {
 		access = httpd.LogPages
 	}
-	return httpd.Front(httpd.FrontOptions{
+	return scim.Worded(httpd.Front(httpd.FrontOptions{
 		Proxies: s.proxies, Limiter: s.limiter, Log: s.opt.Log, Access: access, Exempt: s.exempt,
-	}, http.HandlerFunc(s.serve))
+	}, http.HandlerFunc(s.serve)))
 }
 
 // exempt tells what no limit counts: log shippers and monitors.
