@@ -67,6 +67,7 @@ type Alert struct {
 	HostName   string // of the latest event that named one; likewise below
 	UserName   string
 	SourceIP   string
+	Unit       string // id of the organisation unit of the person it was opened for, "" where none is known
 	State      State
 	Verdict    Verdict // "" unless closed
 	FirstSeen  time.Time

@@ -22,6 +22,7 @@ type alertJSON struct {
 	HostName   string     `json:"host_name,omitempty"`
 	UserName   string     `json:"user_name,omitempty"`
 	SourceIP   string     `json:"source_ip,omitempty"`
+	Unit       string     `json:"unit,omitempty"`
 	State      State      `json:"state"`
 	Verdict    Verdict    `json:"verdict,omitempty"`
 	FirstSeen  time.Time  `json:"first_seen"`
@@ -60,7 +61,7 @@ type changeJSON struct {
 func toJSON(a *Alert) alertJSON {
 	return alertJSON{
 		ID: a.ID, Rule: ruleJSON{a.RuleID, a.Title}, Severity: a.Severity.String(), Tactics: list(a.Tactics), Techniques: list(a.Techniques),
-		Entity: entityJSON{a.Entity.Kind, a.Entity.Value}, HostName: a.HostName, UserName: a.UserName, SourceIP: a.SourceIP,
+		Entity: entityJSON{a.Entity.Kind, a.Entity.Value}, HostName: a.HostName, UserName: a.UserName, SourceIP: a.SourceIP, Unit: a.Unit,
 		State: a.State, Verdict: a.Verdict, FirstSeen: a.FirstSeen, LastSeen: a.LastSeen, Count: a.Count,
 		CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, Version: a.Version,
 	}

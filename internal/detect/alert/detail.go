@@ -20,6 +20,7 @@ type detailView struct {
 	*Detail
 	Title     string // the rule's, in the reader's language where it has one
 	Field     string // ECS name of the entity
+	UnitName  string
 	Kind      string // of the state's pill
 	Tactics   []named
 	Rule      RuleInfo
@@ -76,6 +77,11 @@ func (x *Room) view(r *http.Request) (*detailView, error) {
 		Detail: d, Title: d.Title, Field: d.Entity.Field(), Kind: stateKind(d.State), MayWrite: may(r), Verdicts: verdictOptions(p), Chosen: string(d.Verdict),
 		Hits: x.store.histogram(d, p),
 	}
+	names, err := x.unitNames(r)
+	if err != nil {
+		return nil, err
+	}
+	view.UnitName = names.name(d.Unit)
 	for _, tactic := range d.Tactics {
 		view.Tactics = append(view.Tactics, named{tactic, tacticLabel(p, tactic)})
 	}

@@ -17,11 +17,14 @@ type Filter struct {
 	Verdict    Verdict
 	Rule       string // a RuleKey
 	Entity     string // a host, user or address, whichever way the alert is about it; case does not matter
+	Unit       string // id of an organisation unit: those of it and of all below it
 	Tactic     string // ATT&CK short name
 	Technique  string // ATT&CK id
 	From, To   time.Time
 	Text       string            // words that title, host, user or address contain, all of them
 	Titles     map[string]string // other titles that Text looks at, by RuleKey: those that the reader sees
+
+	units []string // Unit and those below it
 }
 
 // Sort is what a list is ordered by, the greatest first.
@@ -72,6 +75,9 @@ func (f *Filter) whereButState(w *db.Where) {
 		name := strings.ToLower(f.Entity)
 		w.And("(entity_key = ? OR LOWER(host_name) = ? OR LOWER(user_name) = ? OR source_ip = ?)", name, name, name, f.Entity)
 	}
+	if f.Unit != "" {
+		db.In(w, "unit", f.units)
+	}
 	if f.Tactic != "" {
 		w.And(`tactics LIKE ? ESCAPE '\'`, db.Contains(" "+strings.ToLower(f.Tactic)+" "))
 	}
@@ -102,10 +108,24 @@ func (f *Filter) whereButState(w *db.Where) {
 	}
 }
 
+// resolve finds the units that the filter means.
+func (s *Store) resolve(ctx context.Context, f *Filter) error {
+	if f.Unit == "" || s.opt.Units == nil {
+		return nil
+	}
+	return s.db.Read(ctx, func(tx *db.Tx) (err error) {
+		f.units, err = s.opt.Units.UnitAndBelow(tx, f.Unit)
+		return err
+	})
+}
+
 // List returns one page of alerts, at most limit. cursor is the Next of the page before in the same order, "" for the first;
 // one of another order is a fault.Invalid.
 func (s *Store) List(ctx context.Context, f Filter, sort Sort, cursor string, limit int) (db.Page[*Alert], error) {
 	limit = min(max(limit, 1), MaxPage)
+	if err := s.resolve(ctx, &f); err != nil {
+		return db.Page[*Alert]{}, err
+	}
 	w := f.where()
 	order, key, err := f.order(w, sort, cursor)
 	if err != nil {
@@ -175,6 +195,9 @@ func (t Tally) Of(states ...State) (n int64) {
 
 // Tally counts the alerts that meet the filter, whatever their state: what a list's tabs show.
 func (s *Store) Tally(ctx context.Context, f Filter) (Tally, error) {
+	if err := s.resolve(ctx, &f); err != nil {
+		return nil, err
+	}
 	w := new(db.Where)
 	f.whereButState(w)
 	t := make(Tally)
@@ -196,6 +219,9 @@ func (s *Store) Tally(ctx context.Context, f Filter) (Tally, error) {
 
 // OpenedSince returns how many alerts that meet the filter were opened after t, and the time up to which it looked.
 func (s *Store) OpenedSince(ctx context.Context, f Filter, t time.Time) (n int64, upTo time.Time, err error) {
+	if err := s.resolve(ctx, &f); err != nil {
+		return 0, upTo, err
+	}
 	w := f.where()
 	w.And("created_at > ?", db.Micros(t))
 	err = s.db.Read(ctx, func(tx *db.Tx) error {

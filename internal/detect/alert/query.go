@@ -15,7 +15,7 @@ import (
 
 // wish is what a list's address asks for. The page and the API read the same query:
 //
-//	state=new|in_progress|closed|open|all  severity=high (repeated)  verdict=  rule=  entity=  tactic=  technique=  q=
+//	state=new|in_progress|closed|open|all  severity=high (repeated)  verdict=  rule=  entity=  unit=  tactic=  technique=  q=
 //	since=24h | start=…&end=…              sort=last_seen|first_seen|severity|count  cursor=  limit=
 type wish struct {
 	state  string
@@ -32,7 +32,7 @@ func readWish(r *http.Request, state string) (wish, error) {
 	w := wish{
 		state: state, sort: Sort(q.Get("sort")), cursor: q.Get("cursor"), limit: 50,
 		filter: Filter{
-			Rule: strings.ToLower(q.Get("rule")), Entity: q.Get("entity"), Tactic: q.Get("tactic"), Technique: q.Get("technique"),
+			Rule: strings.ToLower(q.Get("rule")), Entity: q.Get("entity"), Unit: q.Get("unit"), Tactic: q.Get("tactic"), Technique: q.Get("technique"),
 			Verdict: Verdict(q.Get("verdict")), Text: strings.TrimSpace(q.Get("q")),
 		},
 	}

@@ -18,6 +18,7 @@ type recorder struct {
 	window   int64 // microseconds
 	interval int64
 	most     int
+	units    Units
 
 	open    map[string]int        // open alerts by rule, counted when a rule first needs a new one
 	rest    map[string][]sighting // of entities beyond most, by rule
@@ -29,7 +30,7 @@ type recorder struct {
 
 func newRecorder(tx *db.Tx, s *Store) (*recorder, error) {
 	r := &recorder{
-		tx: tx, window: s.opt.Window.Microseconds(), interval: s.Interval().Microseconds(), most: s.opt.MaxEntities,
+		tx: tx, window: s.opt.Window.Microseconds(), interval: s.Interval().Microseconds(), most: s.opt.MaxEntities, units: s.opt.Units,
 		open: make(map[string]int), rest: make(map[string][]sighting),
 	}
 	for _, statement := range []struct {
@@ -40,8 +41,8 @@ func newRecorder(tx *db.Tx, s *Store) (*recorder, error) {
 			WHERE rule_id = $1 AND entity_kind = $2 AND entity_key = $3 AND state <> 'closed' AND last_seen >= $4 AND first_seen <= $5
 			ORDER BY last_seen DESC LIMIT 1000`},
 		{&r.insert, `INSERT INTO alert_alert (id, rule_id, title, severity, tactics, techniques, entity_kind, entity, entity_key,
-			host_name, user_name, source_ip, state, verdict, first_seen, last_seen, count, samples, created_at, updated_at, version)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'new', '', $13, $14, $15, $16, $17, $17, 1)`},
+			host_name, user_name, source_ip, unit, state, verdict, first_seen, last_seen, count, samples, created_at, updated_at, version)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'new', '', $14, $15, $16, $17, $18, $18, 1)`},
 		{&r.update, `UPDATE alert_alert SET first_seen = $2, last_seen = $3, count = $4, samples = $5, updated_at = $6,
 			host_name = CASE WHEN $7 = '' THEN host_name ELSE $7 END,
 			user_name = CASE WHEN $8 = '' THEN user_name ELSE $8 END,
@@ -172,11 +173,15 @@ func (r *recorder) write(key groupKey, p *pending) error {
 		if entity.Kind != ManyEntities {
 			entity = p.opener.actors.entity() // as it was written
 		}
+		unit, err := r.unit(entity.Kind, p.actors.user)
+		if err != nil {
+			return err
+		}
 		p.id = db.NewID()
 		r.open[key.rule]++
-		_, err := r.insert.Exec(p.id, key.rule, clean(cut(rule.Title, maxTitle)), int64(SeverityOf(rule)),
+		_, err = r.insert.Exec(p.id, key.rule, clean(cut(rule.Title, maxTitle)), int64(SeverityOf(rule)),
 			words(rule.Tactics()), words(rule.Techniques()), entity.Kind, entity.Value, key.entity.Value,
-			p.actors.host, p.actors.user, p.actors.ip, p.first, p.last, p.count, taken, now)
+			p.actors.host, p.actors.user, p.actors.ip, unit, p.first, p.last, p.count, taken, now)
 		if err != nil {
 			return err
 		}
@@ -200,6 +205,14 @@ func (r *recorder) write(key groupKey, p *pending) error {
 		}
 	}
 	return nil
+}
+
+// unit is the organisation unit of a new alert: that of the person it names. What many share is nobody's.
+func (r *recorder) unit(kind EntityKind, user string) (string, error) {
+	if r.units == nil || user == "" || kind == ManyEntities {
+		return "", nil
+	}
+	return r.units.UnitOfAccount(r.tx, user)
 }
 
 // keep writes a sample, over the one that had its slot.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"yagura/internal/platform/auth"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/ledger"
 	"yagura/sigma"
@@ -29,6 +30,17 @@ type Options struct {
 	Window      time.Duration // 24 h
 	MaxEntities int           // 1,000 open alerts of one rule
 	Ledger      *ledger.Log
+	Units       Units // nil: alerts belong to no unit
+}
+
+// Units are the organisation's group companies and departments; auth.Accounts knows them.
+type Units interface {
+	// UnitOfAccount returns the unit of the person whom a log calls account, "" where that is not known.
+	UnitOfAccount(tx *db.Tx, account string) (id string, err error)
+	// UnitAndBelow returns the ids of a unit and of those below it.
+	UnitAndBelow(tx *db.Tx, id string) ([]string, error)
+	// Units returns all.
+	Units(ctx context.Context) ([]auth.Unit, error)
 }
 
 // Tables are the room's records, for the ledger: an alert as it was opened and what people decided. What the recorder counts is no
@@ -128,7 +140,7 @@ func scanCount(row db.Scanner) (c Count, err error) {
 }
 
 // columns are an alert's, in the order of scanAlert.
-const columns = `id, rule_id, title, severity, tactics, techniques, entity_kind, entity, host_name, user_name, source_ip,
+const columns = `id, rule_id, title, severity, tactics, techniques, entity_kind, entity, host_name, user_name, source_ip, unit,
 	state, verdict, first_seen, last_seen, count, created_at, updated_at, version`
 
 func scanAlert(row db.Scanner) (*Alert, error) {
@@ -136,7 +148,7 @@ func scanAlert(row db.Scanner) (*Alert, error) {
 	var tactics, techniques string
 	var severity, firstSeen, lastSeen, created, updated int64
 	err := row.Scan(&a.ID, &a.RuleID, &a.Title, &severity, &tactics, &techniques, &a.Entity.Kind, &a.Entity.Value,
-		&a.HostName, &a.UserName, &a.SourceIP, &a.State, &a.Verdict, &firstSeen, &lastSeen, &a.Count, &created, &updated, &a.Version)
+		&a.HostName, &a.UserName, &a.SourceIP, &a.Unit, &a.State, &a.Verdict, &firstSeen, &lastSeen, &a.Count, &created, &updated, &a.Version)
 	a.Severity = sigma.Level(severity)
 	a.Tactics, a.Techniques = strings.Fields(tactics), strings.Fields(techniques)
 	a.FirstSeen, a.LastSeen, a.CreatedAt, a.UpdatedAt = db.Time(firstSeen), db.Time(lastSeen), db.Time(created), db.Time(updated)

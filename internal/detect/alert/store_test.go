@@ -15,9 +15,11 @@ import (
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/match"
 	"yagura/internal/event"
+	"yagura/internal/platform/auth"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/web/webtest"
 	"yagura/sigma"
 )
 
@@ -545,5 +547,61 @@ func BenchmarkRecord(b *testing.B) {
 			}
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "matches/s")
 		})
+	}
+}
+
+// fakeUnits is a holding with a shop below it, in which sato works.
+type fakeUnits struct{}
+
+func (fakeUnits) UnitOfAccount(_ *db.Tx, account string) (string, error) {
+	if account == "sato" {
+		return "shop", nil
+	}
+	return "", nil
+}
+
+func (fakeUnits) UnitAndBelow(_ *db.Tx, id string) ([]string, error) {
+	if id == "holding" {
+		return []string{"holding", "shop"}, nil
+	}
+	return []string{id}, nil
+}
+
+func (fakeUnits) Units(context.Context) ([]auth.Unit, error) {
+	return []auth.Unit{{ID: "holding", Name: "持株会社"}, {ID: "shop", Parent: "holding", Name: "通販事業部 " + webtest.Probe, NameEn: "Shop"}}, nil
+}
+
+func TestAnAlertBelongsToTheUnitOfThePersonItNames(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, alert.Options{Units: fakeUnits{}, MaxEntities: 3})
+	record(t, s, "1",
+		match.Match{Rule: rule("r"), Event: on(0, "host.name=pc1", "user.name=sato")},
+		match.Match{Rule: rule("r"), Event: on(1, "host.name=pc2", "user.name=somebody")},
+		match.Match{Rule: rule("r"), Event: on(2, "host.name=pc3")},
+		match.Match{Rule: rule("r"), Event: on(3, "host.name=pc4", "user.name=sato")}, // shares the alert of the many
+	)
+	for unit, want := range map[string]string{
+		"":        "many:|host:pc3|host:pc2|host:pc1",
+		"shop":    "host:pc1",
+		"holding": "host:pc1",
+		"gone":    "",
+	} {
+		var got []string
+		for _, a := range list(t, s, alert.Filter{Unit: unit}) {
+			got = append(got, fmt.Sprintf("%s:%s", a.Entity.Kind, a.Entity.Value))
+		}
+		if strings.Join(got, "|") != want {
+			t.Errorf("unit %q has the alerts %v, want %s", unit, got, want)
+		}
+		tally, err := s.Tally(t.Context(), alert.Filter{Unit: unit})
+		if err != nil || int(tally.Of()) != len(got) {
+			t.Errorf("unit %q: the tally counts %d of %d, %v", unit, tally.Of(), len(got), err)
+		}
+	}
+	if _, err := s.Decide(t.Context(), list(t, s, alert.Filter{Unit: "shop"})[0].ID, "admin", alert.Decision{State: alert.InProgress}); err != nil {
+		t.Fatal(err)
+	}
+	if got := list(t, s, alert.Filter{Unit: "shop", States: []alert.State{alert.InProgress}}); len(got) != 1 || got[0].Unit != "shop" {
+		t.Errorf("a decision loses the unit: %v", got)
 	}
 }

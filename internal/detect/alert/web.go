@@ -35,6 +35,8 @@ type listView struct {
 	Fresh      int64  // alerts opened since the page was shown
 	MayWrite   bool
 	Verdicts   []web.Option
+	Unit       string
+	Units      []web.Option // none where the organisation has no units
 }
 
 // row is an alert in a list.
@@ -115,7 +117,12 @@ func (x *Room) list(w http.ResponseWriter, r *http.Request) error {
 		Keep: keep(r), Query: ask.filter.Text, Sort: ask.sort, SortLinks: sortLinks(r, ask.sort), Rows: rowsOf(web.T(r), page.Items, titles),
 		ShowState: len(ask.filter.States) != 1, State: ask.state, Self: address(r), MayWrite: may(r), Verdicts: verdictOptions(web.T(r)),
 	}
-	view.Filtered = len(view.Chips) > 0 || len(ask.filter.Severities) > 0
+	names, err := x.unitNames(r)
+	if err != nil {
+		return err
+	}
+	view.Unit, view.Units = ask.filter.Unit, names.options(web.T(r))
+	view.Filtered = len(view.Chips) > 0 || len(ask.filter.Severities) > 0 || ask.filter.Unit != ""
 	total := tally.Of(ask.filter.States...)
 	view.Pager = pager(r, ask, page, total)
 	return x.fresh(w, r, ask, view)

@@ -45,7 +45,7 @@ type room struct {
 
 func newRoom(t testing.TB) *room {
 	t.Helper()
-	store, d := openAt(t, t.Context(), dbtest.Place(t), alert.Options{}, time.Now)
+	store, d := openAt(t, t.Context(), dbtest.Place(t), alert.Options{Units: fakeUnits{}}, time.Now)
 	t.Cleanup(func() { _ = d.Close() })
 	r := &room{Site: webtest.New(t), store: store}
 	r.Mount(alert.NewRoom(r.Site.Site, r.store, fakeRules{encodedID}).Module())
@@ -90,7 +90,8 @@ func (r *room) fill(t testing.TB) {
 	}
 	matches = append(matches,
 		match.Match{Rule: rule("nobody"), Event: &event.Event{Time: now}},
-		match.Match{Rule: rule("user"), Event: on(0, "user.name="+webtest.Probe, "source.ip=203.0.113.7")})
+		match.Match{Rule: rule("user"), Event: on(0, "user.name="+webtest.Probe, "source.ip=203.0.113.7")},
+		match.Match{Rule: rule("unit"), Event: on(0, "user.name=sato")})
 	record(t, r.store, "1", matches...)
 }
 
@@ -227,6 +228,32 @@ func TestTheListTellsWhatIsNew(t *testing.T) {
 	}
 }
 
+func TestAlertsOfAUnit(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	r.fill(t)
+	id := r.id(t, alert.Filter{Unit: "shop"})
+	r.Pages("/alerts?unit=holding", "/alerts?unit=shop&state=all", "/alerts?unit=gone", "/alerts/"+id)
+	show := func(path, language string) string {
+		request := httptest.NewRequest("GET", path, nil)
+		request.AddCookie(&http.Cookie{Name: "visitor", Value: string(webtest.Reader)})
+		request.Header.Set("Accept-Language", language)
+		w := httptest.NewRecorder()
+		r.Handler().ServeHTTP(w, request)
+		return w.Body.String()
+	}
+	list := show("/alerts?unit=holding", "en")
+	if strings.Count(list, `<tr id="a-`) != 1 || !strings.Contains(list, `<option value="holding" selected>持株会社</option>`) || !strings.Contains(list, ">　Shop</option>") {
+		t.Errorf("the list of the holding: %s", list)
+	}
+	if page := show("/alerts/"+id, "ja"); !strings.Contains(page, "通販事業部 &lt;yagura-probe") || !strings.Contains(page, "/alerts?state=all&amp;unit=shop") {
+		t.Errorf("the alert does not say whose it is: %s", page)
+	}
+	if answer := show("/api/v1/alerts?unit=shop", "en"); !strings.Contains(answer, `"unit":"shop"`) {
+		t.Errorf("the API answers %s", answer)
+	}
+}
+
 func TestAPI(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
@@ -253,8 +280,8 @@ func TestAPI(t *testing.T) {
 			break
 		}
 	}
-	if seen != 43 {
-		t.Errorf("%d alerts by pages, want 43", seen)
+	if seen != 44 {
+		t.Errorf("%d alerts by pages, want 44", seen)
 	}
 	id := r.id(t, alert.Filter{})
 	for _, row := range []struct {

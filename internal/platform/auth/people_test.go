@@ -187,6 +187,39 @@ func TestPeopleAreListedByPages(t *testing.T) {
 	})
 }
 
+func TestTheUnitOfWhomALogNames(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		shop, err := h.SaveUnit(t.Context(), Unit{Code: "EC", Name: "通販"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []NewPerson{
+			{Email: "sato@example.jp", Name: "佐藤", Unit: shop.ID}, {Email: "sato.k@example.jp", Name: "佐藤 K"},
+			{Email: "suzuki@example.jp", Name: "鈴木", Unit: shop.ID}, {Email: "suzuki@shop.example.jp", Name: "鈴木", Unit: shop.ID},
+		} {
+			if _, err := h.Create(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for account, known := range map[string]bool{
+			"sato": true, "SATO": true, `EXAMPLE\sato`: true, "Sato@Example.JP": true, " sato ": true, "suzuki@shop.example.jp": true,
+			"suzuki": false, "sato.k": false, "sat": false, "sato@": false, "": false, `EXAMPLE\`: false, "%": false, "sato%": false,
+			"nobody@example.jp": false, strings.Repeat("x", 300): false,
+		} {
+			err := h.db.Read(t.Context(), func(tx *db.Tx) error {
+				unit, err := h.UnitOfAccount(tx, account)
+				if (unit == shop.ID) != known || !known && unit != "" {
+					t.Errorf("%q belongs to %q", account, unit)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
 func TestUnitsAreATree(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		save := func(u Unit) Unit {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"yagura/internal/platform/db"
@@ -154,6 +155,9 @@ func (a *Accounts) DeleteUnit(ctx context.Context, id string, version int64) err
 }
 
 // unitAndBelow lists the ids of a unit and all below it.
+// UnitAndBelow returns the ids of a unit and of all units below it; one that does not exist has none below.
+func (a *Accounts) UnitAndBelow(tx *db.Tx, id string) ([]string, error) { return unitAndBelow(tx, id) }
+
 func unitAndBelow(tx *db.Tx, id string) ([]string, error) {
 	units, err := listUnits(tx)
 	if err != nil {
@@ -169,3 +173,70 @@ func unitAndBelow(tx *db.Tx, id string) ([]string, error) {
 	}
 	return found, nil
 }
+
+// UnitOfAccount returns the unit of the person whom a log calls account: by mail address, or by the part before the @ as domains and machines
+// write it ("EXAMPLE\\sato", "sato"); "" where that is nobody, or could be more than one person, or somebody without a unit.
+func (a *Accounts) UnitOfAccount(tx *db.Tx, account string) (string, error) {
+	name := strings.ToLower(strings.TrimSpace(account))
+	if i := strings.LastIndexByte(name, '\\'); i >= 0 {
+		name = name[i+1:]
+	}
+	if name == "" || len(name) > maxEmail {
+		return "", nil
+	}
+	// Addresses are in lower case, and "A" follows "@".
+	where, args := `email = $1`, []any{name}
+	if !strings.Contains(name, "@") {
+		where, args = `email > $1 AND email < $2`, []any{name + "@", name + "A"}
+	}
+	units, err := db.List(tx, func(row db.Scanner) (unit string, err error) {
+		err = row.Scan(&unit)
+		return unit, err
+	}, `SELECT unit FROM auth_person WHERE `+where+` LIMIT 2`, args...)
+	if err != nil || len(units) != 1 {
+		return "", err
+	}
+	return units[0], nil
+}
+
+// NameIn is what the unit is called in a language: "en" for its English name, where it has one.
+func (u Unit) NameIn(lang string) string {
+	if lang == "en" && u.NameEn != "" {
+		return u.NameEn
+	}
+	return u.Name
+}
+
+// UnitNode is a unit in the tree of all.
+type UnitNode struct {
+	Unit
+	Depth int // 0 at the top
+}
+
+// UnitTree orders units so that each stands below its parent. Units whose parent is not there stand at the top.
+func UnitTree(units []Unit) []UnitNode {
+	known, below := make(map[string]bool), make(map[string][]Unit)
+	for _, u := range units {
+		known[u.ID] = true
+	}
+	for _, u := range units {
+		parent := u.Parent
+		if !known[parent] {
+			parent = ""
+		}
+		below[parent] = append(below[parent], u)
+	}
+	var list []UnitNode
+	var walk func(parent string, depth int)
+	walk = func(parent string, depth int) {
+		for _, u := range below[parent] {
+			list = append(list, UnitNode{Unit: u, Depth: depth})
+			walk(u.ID, depth+1)
+		}
+	}
+	walk("", 0)
+	return list
+}
+
+// LabelIn is the unit's name behind room for its depth, in full-width spaces: a select has no other.
+func (n UnitNode) LabelIn(lang string) string { return strings.Repeat("　", n.Depth) + n.NameIn(lang) }

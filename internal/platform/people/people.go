@@ -239,23 +239,16 @@ func (x *Room) unitNames(ctx context.Context, lang string) (map[string]string, [
 	units, err := x.opt.Accounts.Units(ctx)
 	names := make(map[string]string, len(units))
 	for _, u := range units {
-		names[u.ID] = unitName(u, lang)
+		names[u.ID] = u.NameIn(lang)
 	}
 	return names, units, err
-}
-
-func unitName(u auth.Unit, lang string) string {
-	if lang == "en" && u.NameEn != "" {
-		return u.NameEn
-	}
-	return u.Name
 }
 
 // unitOptions are the units for a select, in the order of the tree.
 func unitOptions(units []auth.Unit, lang, none string) []web.Option {
 	options := []web.Option{{Value: "", Label: none}}
-	for _, n := range tree(units) {
-		options = append(options, web.Option{Value: n.ID, Label: indent(n.Depth) + unitName(n.Unit, lang)})
+	for _, n := range auth.UnitTree(units) {
+		options = append(options, web.Option{Value: n.ID, Label: n.LabelIn(lang)})
 	}
 	return options
 }

@@ -3,61 +3,32 @@ package people
 import (
 	"net/http"
 	"strconv"
-	"strings"
 
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/web"
 )
 
-// node is a unit in its place in the tree.
-type node struct {
+// unitRow is a unit in the list.
+type unitRow struct {
 	auth.Unit
 	Depth int
 	Path  string // its name
 }
-
-// tree orders units so that each stands below its parent. Units whose parent is not there stand at the top.
-func tree(units []auth.Unit) []node {
-	known, below := make(map[string]bool), make(map[string][]auth.Unit)
-	for _, u := range units {
-		known[u.ID] = true
-	}
-	for _, u := range units {
-		parent := u.Parent
-		if !known[parent] {
-			parent = ""
-		}
-		below[parent] = append(below[parent], u)
-	}
-	var list []node
-	var walk func(parent string, depth int)
-	walk = func(parent string, depth int) {
-		for _, u := range below[parent] {
-			list = append(list, node{Unit: u, Depth: depth})
-			walk(u.ID, depth+1)
-		}
-	}
-	walk("", 0)
-	return list
-}
-
-// indent is room before a name, in full-width spaces: a select has no other.
-func indent(depth int) string { return strings.Repeat("　", depth) }
 
 func (x *Room) units(w http.ResponseWriter, r *http.Request) error {
 	units, err := x.opt.Accounts.Units(r.Context())
 	if err != nil {
 		return err
 	}
-	nodes := tree(units)
-	for i := range nodes {
-		nodes[i].Path = indent(nodes[i].Depth) + unitName(nodes[i].Unit, string(web.T(r).Lang()))
+	var rows []unitRow
+	for _, n := range auth.UnitTree(units) {
+		rows = append(rows, unitRow{n.Unit, n.Depth, n.LabelIn(string(web.T(r).Lang()))})
 	}
 	return x.site.Render(w, r, http.StatusOK, "people/units", struct {
-		Units    []node
+		Units    []unitRow
 		MayWrite bool
-	}{nodes, may(r)})
+	}{rows, may(r)})
 }
 
 type unitView struct {
