@@ -6,6 +6,7 @@
 package approval
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -61,8 +62,12 @@ type Request struct {
 // action is what a room registered.
 type action struct {
 	permission string
+	may        func(ctx context.Context, who Who, payload string) error // nil: the permission is all it takes
 	run        func(tx *db.Tx, payload string) error
 }
+
+// Who is somebody who may do some things: who asks, or who decides.
+type Who interface{ May(permission string) bool }
 
 // People tells what approvals need to know of people.
 type People interface {
@@ -107,15 +112,32 @@ func Open(ctx context.Context, opt Options) (*Approvals, error) {
 }
 
 // Register makes an action known: what it is called ("people.roles"; its words are the message "approval.action.people.roles"),
-// which permission it takes to ask for it and to approve it, and what it does.
-func Register[T any](a *Approvals, name, permission string, run func(tx *db.Tx, payload T) error) {
-	a.actions[name] = action{permission: permission, run: func(tx *db.Tx, text string) error {
-		var payload T
-		if err := json.Unmarshal([]byte(text), &payload); err != nil {
-			return fmt.Errorf("the stored request of %s: %w", name, err)
+// which permission it takes to ask for it and to approve it, what else it takes of both of them at the moment of approval (nil:
+// nothing), and what it does.
+func Register[T any](a *Approvals, name, permission string, may func(ctx context.Context, who Who, payload T) error, run func(tx *db.Tx, payload T) error) {
+	read := func(text string) (payload T, err error) {
+		if err = json.Unmarshal([]byte(text), &payload); err != nil {
+			err = fmt.Errorf("the stored request of %s: %w", name, err)
+		}
+		return payload, err
+	}
+	known := action{permission: permission, run: func(tx *db.Tx, text string) error {
+		payload, err := read(text)
+		if err != nil {
+			return err
 		}
 		return run(tx, payload)
 	}}
+	if may != nil {
+		known.may = func(ctx context.Context, who Who, text string) error {
+			payload, err := read(text)
+			if err != nil {
+				return err
+			}
+			return may(ctx, who, payload)
+		}
+	}
+	a.actions[name] = known
 }
 
 // Check reports what policy names and nobody registered: a misspelt name would leave the action to one person alone.
@@ -236,9 +258,37 @@ func (a *Approvals) mayDecide(ctx context.Context, by *auth.User, request Reques
 	case to == Refused:
 		return nil
 	}
-	still, err := a.opt.People.May(ctx, request.AskedBy, known.permission)
-	if err == nil && !still {
-		err = fault.New(fault.Conflict, "fault.approval.asker", "who asked may no longer do this")
+	asker := &asker{ctx: ctx, people: a.opt.People, id: request.AskedBy}
+	if still := asker.May(known.permission); asker.err != nil || !still {
+		return cmp.Or(asker.err, gone())
 	}
-	return err
+	if known.may == nil {
+		return nil
+	}
+	if err := known.may(ctx, by, request.payload); err != nil {
+		return err
+	}
+	err := known.may(ctx, asker, request.payload)
+	if asker.err == nil && fault.Is(err, fault.Forbidden) {
+		err = gone()
+	}
+	return cmp.Or(asker.err, err)
+}
+
+func gone() error {
+	return fault.New(fault.Conflict, "fault.approval.asker", "who asked may no longer do this")
+}
+
+// asker is who asked, with what they may do now; err is why that could not be told.
+type asker struct {
+	ctx    context.Context
+	people People
+	id     string
+	err    error
+}
+
+func (a *asker) May(permission string) bool {
+	may, err := a.people.May(a.ctx, a.id, permission)
+	a.err = cmp.Or(a.err, err)
+	return may && err == nil
 }

@@ -48,7 +48,7 @@ func open(t *testing.T, d *db.DB, required ...string) *company {
 	if err := log.Track(t.Context(), approval.Tables()...); err != nil {
 		t.Fatal(err)
 	}
-	approval.Register(c.Approvals, "people.roles", permission, func(tx *db.Tx, p paint) error {
+	approval.Register(c.Approvals, "people.roles", permission, nil, func(tx *db.Tx, p paint) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.broken != nil {
@@ -192,7 +192,7 @@ func TestTwoWhoApproveAtOnceDoItOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := open(t, d, "people.roles")
 		done := 0
-		approval.Register(c.Approvals, "people.roles", permission, func(tx *db.Tx, _ paint) error {
+		approval.Register(c.Approvals, "people.roles", permission, nil, func(tx *db.Tx, _ paint) error {
 			tx.AfterCommit(func() { c.mu.Lock(); done++; c.mu.Unlock() })
 			return nil
 		})

@@ -56,14 +56,14 @@ type Room struct {
 // NewRoom makes the pages and registers their actions with the approvals.
 func NewRoom(site *web.Site, opt Options) *Room {
 	x := &Room{site: site, opt: opt}
-	approval.Register(opt.Approvals, actionRoles, string(MayWrite), func(tx *db.Tx, p rolesChange) error {
+	approval.Register(opt.Approvals, actionRoles, string(MayWrite), x.mayStillGive, func(tx *db.Tx, p rolesChange) error {
 		if tx.Actor() == p.Person { // as the second of two, too
 			return ownRoles()
 		}
 		_, err := opt.Accounts.SetRolesIn(tx, p.Person, p.Version, auth.ByHand, p.Roles)
 		return err
 	})
-	approval.Register(opt.Approvals, actionErase, string(MayWrite), func(tx *db.Tx, p erasure) error {
+	approval.Register(opt.Approvals, actionErase, string(MayWrite), x.mayStillErase, func(tx *db.Tx, p erasure) error {
 		_, err := opt.Accounts.EraseIn(tx, p.Person, p.Version)
 		return err
 	})
@@ -159,10 +159,32 @@ func ownRoles() error {
 // mayGive refuses roles that have more than the one who gives or takes them, whichever of the two sets has them, and any change of
 // one's own.
 func (x *Room) mayGive(r *http.Request, person string, before, after []string) error {
-	user := web.User(r)
-	if user.ID == person {
+	if web.User(r).ID == person {
 		return ownRoles()
 	}
+	return x.covers(web.User(r), before, after)
+}
+
+// mayStillGive refuses what a request asks for where who asked, or who approves, has less than the roles of it by then.
+func (x *Room) mayStillGive(ctx context.Context, who approval.Who, asked rolesChange) error {
+	p, err := x.opt.Accounts.Person(ctx, asked.Person)
+	if err != nil {
+		return err
+	}
+	return x.covers(who, byHand(p), asked.Roles)
+}
+
+// mayStillErase does likewise for somebody who is to be erased.
+func (x *Room) mayStillErase(ctx context.Context, who approval.Who, asked erasure) error {
+	p, err := x.opt.Accounts.Person(ctx, asked.Person)
+	if err != nil {
+		return err
+	}
+	return x.covers(who, p.RoleNames(), nil)
+}
+
+// covers refuses a change of roles to somebody who has less than the roles that are given or taken.
+func (x *Room) covers(who access.Holder, before, after []string) error {
 	var all []string
 	for _, p := range x.opt.Permissions() {
 		all = append(all, string(p))
@@ -170,8 +192,8 @@ func (x *Room) mayGive(r *http.Request, person string, before, after []string) e
 	changed := slices.DeleteFunc(slices.Concat(before, after), func(role string) bool {
 		return slices.Contains(before, role) && slices.Contains(after, role)
 	})
-	if !x.opt.Roles.Covers(user, changed, all) {
-		return fault.New(fault.Forbidden, "fault.role.beyond", "%s lacks what these roles may do", user.ID)
+	if !x.opt.Roles.Covers(who, changed, all) {
+		return fault.New(fault.Forbidden, "fault.role.beyond", "who gives or takes these roles lacks what they may do")
 	}
 	return nil
 }

@@ -243,6 +243,63 @@ func TestTheSecondPersonIsNotWhomItConcerns(t *testing.T) {
 	}
 }
 
+// TestNobodyApprovesWhatTheyCouldNotGive has a request for an administrator's role wait while those concerned lose what it takes.
+func TestNobodyApprovesWhatTheyCouldNotGive(t *testing.T) {
+	t.Parallel()
+	o := open(t, "people.roles", "people.erase")
+	active := func(email, role string) auth.Person {
+		p, err := o.accounts.Create(t.Context(), auth.NewPerson{Email: email, Name: email, State: auth.Active, Roles: []string{role}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	asker, chief, other := active("boss@example.co.jp", "admin"), active("chief@example.co.jp", "chief"), active("other@example.co.jp", "admin")
+	newcomer := o.create("ito@example.co.jp", "伊藤", "employee")
+	as := func(p auth.Person) *auth.User {
+		return &auth.User{ID: p.ID, Allowed: func(permission string) bool {
+			may, err := o.accounts.May(t.Context(), p.ID, permission)
+			return err == nil && may
+		}}
+	}
+	ask := func(action string, payload any) string {
+		request, err := o.approvals.Do(db.WithActor(t.Context(), asker.ID), as(asker), approval.Wish{Action: action, Subject: "x", Reason: "異動", Payload: payload})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return request.ID
+	}
+	decide := func(by auth.Person, id string) error {
+		return o.approvals.Decide(db.WithActor(t.Context(), by.ID), as(by), id, approval.Approved, "")
+	}
+	type change struct {
+		Person  string
+		Version int64
+		Roles   []string
+	}
+	promotion := ask("people.roles", change{newcomer.ID, 1, []string{"admin"}})
+	erasure := ask("people.erase", change{Person: other.ID, Version: 1})
+	for _, id := range []string{promotion, erasure} {
+		if err := decide(chief, id); !fault.Is(err, fault.Forbidden) {
+			t.Errorf("somebody with less than an administrator approves: %v", err)
+		}
+	}
+	// The same person may approve what they could give themselves.
+	if err := decide(chief, ask("people.roles", change{newcomer.ID, 1, []string{"chief"}})); err != nil {
+		t.Errorf("a role of one's own: %v", err)
+	}
+	promotion = ask("people.roles", change{newcomer.ID, 2, []string{"admin"}})
+	if _, err := o.accounts.SetRoles(t.Context(), asker.ID, 1, auth.ByHand, []string{"chief"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := decide(other, promotion); !fault.Is(err, fault.Conflict) {
+		t.Errorf("who asked is no administrator any more: %v", err)
+	}
+	if got := o.person(newcomer.ID).RoleNames(); !slices.Equal(got, []string{"chief"}) {
+		t.Errorf("roles are %v", got)
+	}
+}
+
 // TestProgramsDoWhatThePagesDo invites, changes and shuts out somebody by the API.
 func TestProgramsDoWhatThePagesDo(t *testing.T) {
 	t.Parallel()
