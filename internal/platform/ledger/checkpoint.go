@@ -184,6 +184,9 @@ func (l *Log) Run(ctx context.Context, log *slog.Logger) {
 		if _, err := l.Checkpoint(limit); err != nil && !fault.Is(err, fault.NotFound) {
 			log.Error("the ledger's checkpoint could not be kept", "error", err)
 		}
+		if err := l.KeepBeside(limit); err != nil {
+			log.Error("the ledger's checkpoint beside its key could not be kept", "error", err)
+		}
 		cancel()
 	}
 }

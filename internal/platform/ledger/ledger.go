@@ -9,9 +9,10 @@
 //     from it.
 //   - Verify finds every row of a tracked table that was changed, removed or inserted without a leaf, every leaf and hash
 //     that was changed, and every head that this ledger's key did not sign, and names them.
-//   - Who has the database but not the key can forge nothing that Verify does not find, except to put the whole database
-//     back to an earlier state. That, and what somebody with database and key does, is found by a checkpoint that was
-//     kept elsewhere: VerifyOptions.Checkpoints.
+//   - Who has the database but not the key can forge nothing that Verify does not find, and no restart signs what they
+//     slipped in. Only what was written since the checkpoint beside the key (ten minutes at most while the server runs) can
+//     be put back to an earlier state. What somebody with database and key does is found by a checkpoint that was kept
+//     elsewhere: VerifyOptions.Checkpoints.
 //
 // What it does not promise: what machines keep up by themselves (counters, times of last use) is no decision of anybody and
 // is left out, column by column (Table.Omit).
@@ -31,6 +32,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -70,11 +72,14 @@ type Log struct {
 	signer note.Signer
 	public string // the verifier key, as note writes it
 
+	besideKey string // the file of the checkpoint that is kept there
+
 	mu     sync.RWMutex
 	tables map[string]tracked
 	shapes map[string]bool // those that are stored for certain
 
-	runner runner
+	runner  runner
+	checked atomic.Bool // the leaves were found to be those that were signed: rows may be adopted
 
 	headMu sync.Mutex
 	head   head // of the last append that this process made; trusted only where the database has the same note
@@ -117,7 +122,7 @@ func Open(ctx context.Context, d *db.DB, opt Options) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the ledger: %w", err)
 	}
-	l := &Log{db: d, signer: signer, public: public, tables: make(map[string]tracked), shapes: make(map[string]bool),
+	l := &Log{db: d, signer: signer, public: public, besideKey: besideKey(opt.KeyFile), tables: make(map[string]tracked), shapes: make(map[string]bool),
 		runner: runner{wanted: make(chan struct{}, 1)}}
 	for _, t := range own() {
 		if _, err := l.declare(ctx, t); err != nil {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,7 +23,7 @@ const adoptBatch = 500
 
 // Track has the tables' changes kept from now on. Call it once the migrations are done, and before anything writes.
 //
-// The first time, the rows that are there get an "adopt" leaf each, and a leaf of the table says that this was done: a row without a
+// Rows are adopted only where the leaves are those that were signed, which is checked once, before the first. The first time, the rows that are there get an "adopt" leaf each, and a leaf of the table says that this was done: a row without a
 // leaf that is there later was slipped in. Where a migration added columns, rows that still fit their last leaf are adopted with the new
 // columns. Where a migration took columns away (or renamed them), nobody can check the old digests any more: such rows are left for an
 // administrator to look at and Accept, and Verify says so until then.
@@ -94,14 +95,20 @@ func (l *Log) track(ctx context.Context, t Table) error {
 	if err != nil || (!first && shape == known.shape) {
 		return err
 	}
-	for after, more := "", true; more && err == nil; {
-		after, more, err = l.adopt(ctx, known, after, first)
-	}
-	if err != nil {
-		return err
+	for after, more := "", true; more; {
+		if after, more, err = l.adopt(ctx, known, after, first); err != nil {
+			if errors.Is(err, errUnsound) {
+				return nil
+			}
+			return err
+		}
 	}
 	return l.markTracked(ctx, known, first) // after the last row: an interrupted adoption goes on at the next start
 }
+
+// errUnsound is the end of an adoption from a ledger whose leaves are not those that were signed. The rows stay as they are, and Verify names
+// them beside the leaves; the program starts all the same.
+var errUnsound = errors.New("the leaves are not those that were signed")
 
 // markTracked keeps that the rows of a table were gone through.
 func (l *Log) markTracked(ctx context.Context, t tracked, first bool) error {
@@ -185,6 +192,12 @@ func (l *Log) adopt(ctx context.Context, t tracked, after string, first bool) (l
 			if needs {
 				entries = append(entries, Entry{Table: t.Name, Key: key, Action: "adopt"})
 			}
+		}
+		if len(entries) > 0 && !l.checked.Load() {
+			if ok, err := l.sound(ctx, tx); err != nil || !ok {
+				return cmp.Or(err, errUnsound)
+			}
+			tx.AfterCommit(func() { l.checked.Store(true) })
 		}
 		return l.Append(tx, entries...)
 	})

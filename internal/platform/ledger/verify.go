@@ -83,7 +83,7 @@ func (r *Report) found(p Problem) {
 
 // VerifyOptions say what to verify against, and who wants to know how far it is.
 type VerifyOptions struct {
-	// Checkpoints are signed checkpoints that were kept elsewhere: the history must contain them.
+	// Checkpoints are signed checkpoints that were kept elsewhere: the history must contain them, and the one beside the key.
 	Checkpoints []Checkpoint
 	// Progress is told from time to time how many leaves and rows are done.
 	Progress func(leaves, rows int64)
@@ -98,7 +98,11 @@ func (l *Log) Verify(ctx context.Context, opt VerifyOptions) (*Report, error) {
 	err := l.sameMoment(ctx, func(ctx context.Context, one, two *db.Tx) error {
 		v := &verification{log: l, report: &Report{Tables: l.Tables()}, progress: opt.Progress}
 		report = v.report
-		return v.run(ctx, one, two, opt.Checkpoints)
+		elsewhere := l.marks(opt.Checkpoints)
+		if elsewhere.problem != nil {
+			report.found(*elsewhere.problem)
+		}
+		return v.run(ctx, one, two, elsewhere.list)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("verifying the ledger: %w", err)

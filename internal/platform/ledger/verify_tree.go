@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -127,7 +128,7 @@ func leafOf(values [8]any) (f Leaf, ok bool) {
 	}
 	f.Time = db.Time(at)
 	for i, text := range texts {
-		if *text, ok = values[2+i].(string); !ok {
+		if *text, ok = values[2+i].(string); !ok || !utf8.ValidString(*text) { // JSON has one sign for all that is none
 			return f, false
 		}
 	}
