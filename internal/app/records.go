@@ -17,6 +17,7 @@ import (
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/jobs"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/letter"
 	"yagura/internal/platform/mail"
@@ -27,7 +28,7 @@ import (
 //go:embed roles.yml
 var rolesFile []byte
 
-// Records is the database and what stands on it: keys, ledger, people, mail. The server has one, and so have the commands that
+// Records is the database and what stands on it: keys, ledger, jobs, people, mail. The server has one, and so have the commands that
 // work beside a server or on a stopped one's data folder.
 type Records struct {
 	Config    *config.Config
@@ -35,6 +36,7 @@ type Records struct {
 	DB        *db.DB
 	Ledger    *ledger.Log
 	Roles     *access.Roles
+	Jobs      *jobs.Queue
 	Mail      *mail.Outbox
 	Accounts  *auth.Accounts
 	Approvals *approval.Approvals
@@ -78,6 +80,9 @@ func OpenRecords(ctx context.Context, c *config.Config, opt RecordsOptions) (x *
 		return x, err
 	}
 	if err := x.Ledger.Track(ctx, Tables()...); err != nil {
+		return x, err
+	}
+	if x.Jobs, err = jobs.Open(ctx, jobs.Options{DB: x.DB, Ledger: x.Ledger, Log: opt.Log}); err != nil {
 		return x, err
 	}
 	if err := x.openPeople(ctx, opt); err != nil {

@@ -227,7 +227,8 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		if err := s.build(ctx); err != nil {
 			return err
 		}
-		debug.FreeOSMemory() // parsing thousands of rules leaves much behind
+		debug.FreeOSMemory()                              // parsing thousands of rules leaves much behind
+		group.Go(func() error { return s.Jobs.Run(ctx) }) // the rooms have said what they do
 		group.Go(func() error { return s.Rules.Watch(ctx) })
 		group.Go(func() error { source.Keep(ctx, s.DB, s.Stats, s.Tokens, s.opt.Log); return nil })
 		return nil
@@ -264,7 +265,7 @@ func (s *Server) build(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := errors.Join(site.Check(), s.Approvals.Check()); err != nil {
+	if err := errors.Join(site.Check(), s.Approvals.Check(), s.Jobs.Check()); err != nil {
 		return err
 	}
 	if directory, err := s.directory(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"yagura/internal/platform/approval"
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/jobs"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/mail"
 	"yagura/internal/platform/scim"
@@ -33,6 +34,7 @@ func stores() []store {
 		{"auth", auth.Migrations(), auth.Tables()},
 		{"scim", scim.Migrations(), scim.Tables()},
 		{"approval", approval.Migrations(), approval.Tables()},
+		{"jobs", jobs.Migrations(), jobs.Tables()},
 		{"alert", alert.Migrations(), alert.Tables()},
 		{"rule", rule.Migrations(), rule.Tables()},
 		{"search", search.Migrations(), search.Tables()},
@@ -61,6 +63,8 @@ func Untracked() map[string]string {
 		"auth_session":    "who is signed in at the moment",
 		"auth_pending":    "sign-ins under way",
 		"auth_budget":     "how often was guessed",
+		"job":             "work of the machine that waits; what people decide about it is in job_decision",
+		"job_schedule":    "when the machine does something next",
 		"mail_outbox":     "mails that wait",
 	}
 }
