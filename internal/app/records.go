@@ -14,6 +14,7 @@ import (
 	"yagura/internal/platform/access"
 	"yagura/internal/platform/approval"
 	"yagura/internal/platform/auth"
+	"yagura/internal/platform/blob"
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
@@ -34,6 +35,7 @@ type Records struct {
 	Config    *config.Config
 	Keys      *seal.Keys
 	DB        *db.DB
+	Blobs     *blob.Store
 	Ledger    *ledger.Log
 	Roles     *access.Roles
 	Jobs      *jobs.Queue
@@ -71,6 +73,12 @@ func OpenRecords(ctx context.Context, c *config.Config, opt RecordsOptions) (x *
 		return x, err
 	}
 	if x.DB, err = db.Open(ctx, cmp.Or(c.Database.URL.Reveal(), DatabasePath(c))); err != nil {
+		return x, err
+	}
+	s3 := c.Blob.S3
+	if x.Blobs, err = blob.Open(blob.Options{Dir: filepath.Join(c.Data, "blobs"), S3: blob.S3{
+		Endpoint: s3.Endpoint, Bucket: s3.Bucket, Region: s3.Region, Prefix: s3.Prefix, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey.Reveal(),
+	}}); err != nil {
 		return x, err
 	}
 	if err := migrate(ctx, x.DB); err != nil {

@@ -124,6 +124,7 @@ var engines = map[string]string{
 	"modernc.org/sqlite":          "internal/platform/db/",
 	"github.com/pressly/goose":    "internal/platform/db/",
 	"github.com/alecthomas/kong":  "cmd/yagura/",
+	"github.com/minio/minio-go":   "internal/platform/blob/",
 }
 
 func TestEnginesHideBehindOnePackage(t *testing.T) {

@@ -30,6 +30,7 @@ type Config struct {
 	OIDC      OIDC      `name:"oidc"`
 	Approvals Approvals `name:"approvals"`
 	Mail      Mail      `name:"mail"`
+	Blob      Blob      `name:"blob"`
 
 	Log Log `name:"log"`
 }
@@ -98,6 +99,21 @@ type Mail struct {
 	User     string `name:"user" help:"name to sign in to the SMTP server with"`
 	Password Secret `name:"password" help:"password for that name"`
 	From     string `name:"from" help:"sender of the mails"`
+}
+
+// Blob is where attachments and made documents are kept: the data folder, or a bucket that several nodes share.
+type Blob struct {
+	S3 S3 `name:"s3"`
+}
+
+// S3 is a bucket of Amazon S3 or of a server that speaks like it; without an endpoint it is off.
+type S3 struct {
+	Endpoint  string `name:"endpoint" help:"address of the S3 server that keeps files in place of the data folder, such as https://s3.ap-northeast-1.amazonaws.com"`
+	Bucket    string `name:"bucket" help:"bucket that takes the files"`
+	Region    string `name:"region" help:"region of the bucket"`
+	Prefix    string `name:"prefix" help:"put before the names of files in the bucket, such as yagura/"`
+	AccessKey string `name:"access_key" help:"access key for the bucket"`
+	SecretKey Secret `name:"secret_key" help:"secret key for the bucket"`
 }
 
 // Syslog is the listeners for RFC 3164 and RFC 5424; an empty address is off.

@@ -1,0 +1,9 @@
+package blob
+
+import (
+	"io"
+	"os"
+)
+
+// Through makes what is put go through w, such as a disk that is full.
+func (s *Store) Through(w func(*os.File) io.Writer) { s.through = w }
