@@ -22,6 +22,7 @@ import (
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/letter"
 	"yagura/internal/platform/mail"
+	"yagura/internal/platform/record"
 	"yagura/internal/platform/scim"
 	"yagura/internal/platform/seal"
 )
@@ -42,6 +43,7 @@ type Records struct {
 	Mail      *mail.Outbox
 	Accounts  *auth.Accounts
 	Approvals *approval.Approvals
+	Record    *record.Store
 
 	breached *auth.Lists
 }
@@ -135,6 +137,7 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 		return err
 	}
 	x.Approvals, err = approval.Open(ctx, approval.Options{DB: x.DB, Ledger: x.Ledger, People: x.Accounts, Required: c.Approvals.Required})
+	x.Record = record.New(record.Options{DB: x.DB, Ledger: x.Ledger, People: x.Accounts})
 	return err
 }
 

@@ -16,6 +16,7 @@ import (
 	"yagura/internal/platform/jobs"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/mail"
+	"yagura/internal/platform/record"
 	"yagura/internal/platform/scim"
 	"yagura/internal/platform/seal"
 )
@@ -35,6 +36,7 @@ func stores() []store {
 		{"scim", scim.Migrations(), scim.Tables()},
 		{"approval", approval.Migrations(), approval.Tables()},
 		{"jobs", jobs.Migrations(), jobs.Tables()},
+		{"record", record.Migrations(), record.Tables()},
 		{"alert", alert.Migrations(), alert.Tables()},
 		{"rule", rule.Migrations(), rule.Tables()},
 		{"search", search.Migrations(), search.Tables()},
@@ -59,6 +61,7 @@ func Untracked() map[string]string {
 		"alert_rule_hour": "counts of matches over time",
 		"alert_cursor":    "how far the pipeline has come",
 		"source_stat":     "counters of what sources sent",
+		"record_tag":      "finds the tags that records have in their own rows",
 		"auth_guard":      "a row to wait at, so that the last administrator stays",
 		"auth_session":    "who is signed in at the moment",
 		"auth_pending":    "sign-ins under way",

@@ -92,6 +92,9 @@ func (x *Index) Remove(tx *db.Tx, key string) error {
 	return err
 }
 
+// Documents is the table that has the keys of all texts in its column key.
+func (x *Index) Documents() string { return x.name + "_doc" }
+
 func (x *Index) doc(tx *db.Tx, key string) (doc int64, err error) {
 	err = tx.QueryRow(`SELECT doc FROM `+x.name+`_doc WHERE key = $1`, key).Scan(&doc)
 	return doc, err

@@ -1,0 +1,133 @@
+package record
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/fault"
+)
+
+// index keeps what a record is found by: the words of its texts, and its tags.
+func (s *Store) index(tx *db.Tx, k *kept, before, after *Record) error {
+	if text := k.words(after); before == nil || text != k.words(before) {
+		if err := k.text.Put(tx, after.ID, text); err != nil {
+			return err
+		}
+	}
+	if before != nil && slices.Equal(before.Tags, after.Tags) {
+		return nil
+	}
+	if before != nil {
+		if _, err := tx.Exec(`DELETE FROM record_tag WHERE kind = $1 AND record_id = $2`, k.Name, after.ID); err != nil {
+			return err
+		}
+	}
+	for _, tag := range after.Tags {
+		if _, err := tx.Exec(`INSERT INTO record_tag (kind, tag, record_id) VALUES ($1, $2, $3)`, k.Name, tag, after.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// words are the texts that a record is found by.
+func (k *kept) words(r *Record) string {
+	var texts []string
+	for _, f := range k.All() {
+		if f.Search && !f.Secret {
+			texts = append(texts, r.Text(f.Name))
+		}
+	}
+	return strings.Join(texts, "\n")
+}
+
+// reindexBatch is how many records are indexed in one transaction.
+const reindexBatch = 500
+
+// Reindex makes records findable by their texts that are not yet: those that were there before their kind was registered. It returns how many
+// there were, and takes its time: run it beside the work.
+func (s *Store) Reindex(ctx context.Context, kind string) (n int, err error) {
+	k, err := s.kind(kind)
+	if err != nil {
+		return 0, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for last := ""; ; {
+		var batch []*Record
+		err := s.opt.DB.Read(ctx, func(tx *db.Tx) (err error) {
+			batch, err = db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+` WHERE id > $1 AND id NOT IN (SELECT key FROM `+
+				k.text.Documents()+`) ORDER BY id LIMIT $2`, last, reindexBatch)
+			return err
+		})
+		if err != nil || len(batch) == 0 {
+			return n, err
+		}
+		err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
+			for _, r := range batch {
+				if err := k.text.Put(tx, r.ID, k.words(r)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return n, err
+		}
+		n, last = n+len(batch), batch[len(batch)-1].ID
+	}
+}
+
+// Tagged is a tag with how many records have it.
+type Tagged struct {
+	Tag   string
+	Count int64
+}
+
+// TagsOf lists the tags of a kind's records that begin with some letters, the most used first.
+func (s *Store) TagsOf(ctx context.Context, by *auth.User, kind, prefix string, limit int) (list []Tagged, err error) {
+	k, err := s.kind(kind)
+	if err != nil {
+		return nil, err
+	}
+	if !by.May(k.MayRead()) || k.Visible != nil { // tags of records that somebody may not see must not be offered
+		return nil, nil
+	}
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		list, err = db.List(tx, func(row db.Scanner) (t Tagged, err error) { return t, row.Scan(&t.Tag, &t.Count) },
+			`SELECT tag, COUNT(*) AS n FROM record_tag WHERE kind = $1 AND tag LIKE $2 ESCAPE '\' GROUP BY tag ORDER BY n DESC, tag LIMIT $3`,
+			kind, strings.TrimPrefix(db.Contains(prefix), "%"), limit)
+		return err
+	})
+	return list, err
+}
+
+// Search finds records of every kind that somebody may see, by words: of each kind at most limit, those made last first.
+func (s *Store) Search(ctx context.Context, by *auth.User, text string, limit int) (list []*Record, err error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	for _, name := range s.order {
+		k := s.kinds[name]
+		err := s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+			w := new(db.Where)
+			w.And("deleted_at = 0")
+			k.text.Match(w, "id", text)
+			if err := k.visible(tx, by, w); fault.Is(err, fault.Forbidden) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			found, err := db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+w.String()+` ORDER BY id DESC LIMIT `+w.Next(1), w.Args(limit)...)
+			list = append(list, found...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}

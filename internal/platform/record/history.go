@@ -1,0 +1,156 @@
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/ledger"
+)
+
+// Entry is one thing that was done to a record.
+type Entry struct {
+	ID      string
+	At      time.Time
+	Actor   string // a person's id, or "system"
+	Action  string // "create", "edit", "move.<move>", "delete", "restore", "comment", …
+	Note    string
+	Changes []Change
+	Version int64 // of the record afterwards
+}
+
+// Change is a field that was changed, in texts as the field's type writes them.
+type Change struct {
+	Field string `json:"field"`
+	From  string `json:"from"`
+	To    string `json:"to"`
+}
+
+// What is done to a record itself. Other actions are named where they are done.
+const (
+	created  = "create"
+	edited   = "edit"
+	moved    = "move." // with the move's name behind it
+	deleted  = "delete"
+	restored = "restore"
+)
+
+// MaxHistory is the most entries that one reading returns.
+const MaxHistory = 200
+
+// changes compares two versions of a record, field by field.
+func changes(before, after *Record) (list []Change) {
+	for _, f := range after.Kind.All() {
+		if f.Machine || f.Name == "created_at" || f.Name == "created_by" || f.Name == "updated_at" || f.Name == "updated_by" {
+			continue
+		}
+		from, to := before.Text(f.Name), after.Text(f.Name)
+		if from != to {
+			list = append(list, Change{f.Name, from, to})
+		}
+	}
+	return list
+}
+
+// remember writes a history entry and its ledger leaf.
+func (s *Store) remember(tx *db.Tx, r *Record, action, note string, changes []Change) error {
+	if changes == nil {
+		changes = []Change{}
+	}
+	text, err := json.Marshal(changes)
+	if err != nil {
+		return fmt.Errorf("writing the history of %s: %w", r.Kind.Ref(r.ID), err)
+	}
+	id := db.NewID()
+	_, err = tx.Exec(`INSERT INTO record_history (id, kind, record_id, at, actor, action, note, changes, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		id, r.Kind.Name, r.ID, db.Micros(tx.Now()), tx.Actor(), action, note, string(text), r.Version)
+	if err != nil {
+		return err
+	}
+	return s.opt.Ledger.Append(tx, ledger.Entry{Table: "record_history", Key: id, Action: "create"})
+}
+
+// told writes the history of something that was done to a record and tells who listens.
+func (s *Store) told(tx *db.Tx, e Event) error {
+	if err := s.remember(tx, e.Record, e.Action, e.Note, e.Changes); err != nil {
+		return err
+	}
+	for _, listener := range s.listeners {
+		if err := listener(tx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// History returns what was done to a record that may be shown to somebody, the latest first; cursor as with lists.
+func (s *Store) History(ctx context.Context, by *auth.User, kind, id, cursor string, limit int) (page db.Page[Entry], err error) {
+	limit = min(max(limit, 1), MaxHistory)
+	w := new(db.Where)
+	w.And("kind = ?", kind)
+	w.And("record_id = ?", id)
+	if cursor != "" {
+		var at int64
+		var last string
+		if err := db.DecodeCursor(cursor, &at, &last); err != nil {
+			return page, err
+		}
+		w.And("(at, id) < (?, ?)", at, last)
+	}
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		if _, err := s.GetTx(tx, by, kind, id); err != nil {
+			return err
+		}
+		list, err := db.List(tx, scanEntry, `SELECT `+entryColumns+` FROM record_history`+w.String()+
+			` ORDER BY at DESC, id DESC LIMIT `+w.Next(1), w.Args(limit+1)...)
+		if err != nil {
+			return err
+		}
+		page, err = db.Paged(list, limit, func(e Entry) []any { return []any{db.Micros(e.At), e.ID} })
+		return err
+	})
+	return page, err
+}
+
+const entryColumns = `id, at, actor, action, note, changes, version`
+
+func scanEntry(row db.Scanner) (e Entry, err error) {
+	var at int64
+	var text string
+	if err := row.Scan(&e.ID, &at, &e.Actor, &e.Action, &e.Note, &text, &e.Version); err != nil {
+		return e, err
+	}
+	e.At = db.Time(at)
+	return e, json.Unmarshal([]byte(text), &e.Changes)
+}
+
+// at returns the record as it was in an earlier version: what happened since is undone, step by step.
+func (s *Store) at(tx *db.Tx, r *Record, version int64) (*Record, error) {
+	was := r.clone()
+	for was.Version > version {
+		step, err := db.List(tx, scanEntry, `SELECT `+entryColumns+` FROM record_history
+			WHERE kind = $1 AND record_id = $2 AND version <= $3 AND version > $4 ORDER BY version DESC, at DESC, id DESC LIMIT 200`,
+			r.Kind.Name, r.ID, was.Version, version)
+		if err != nil {
+			return nil, err
+		}
+		if len(step) == 0 {
+			break // it was made by its room in that version
+		}
+		for _, e := range step {
+			for _, c := range e.Changes {
+				if f := r.Kind.Field(c.Field); f != nil {
+					if v, err := f.Type.Parse(c.From, nil); err == nil { // a choice that is no longer offered stays as it is
+						was.set(c.Field, v)
+					}
+				}
+			}
+			was.Version = e.Version - 1
+		}
+	}
+	was.Version = version
+	return was, nil
+}

@@ -1,0 +1,228 @@
+// Package record is the kernel of all records: what people decide and track. A room declares a Kind (its fields, its states, who may move
+// what to what) and makes a table; the kernel keeps the records, their history, comments, attachments, links, tasks and approvals, finds,
+// lists, imports and exports them. Package record/desk shows all that on pages and over the API, the same for every kind.
+//
+// What it promises:
+//
+//   - Nothing changes in silence: every change of a record is in its history (who, when, which fields, from what to what, why) and in the
+//     ledger, in the transaction that made it.
+//   - Nobody's work is lost: a change names the version it was made on. Where somebody was faster, the other version, both versions' common
+//     origin, and a merge of what does not collide are in the error (Conflict).
+//   - Nobody learns of what they may not see: each way to a record (page, list, count, search, link, task, mention, export) passes the
+//     kind's permission and its Visible condition; what is not visible is not there (fault.NotFound).
+//   - What is deleted is kept, with who deleted it and why, and can be brought back.
+//   - Lists are bounded: keyset pages, counts up to MaxCount, exports as a stream.
+//
+// A kind's table has the columns of a record besides its own:
+//
+//	id TEXT PRIMARY KEY, title TEXT, state TEXT, owner TEXT, unit TEXT, due BIGINT, tags TEXT, created_at BIGINT, created_by TEXT,
+//	updated_at BIGINT, updated_by TEXT, version BIGINT, deleted_at BIGINT, deleted_by TEXT, deleted_why TEXT
+//
+// all NOT NULL, and an index that begins with each column its lists can be sorted by, followed by id.
+package record
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/ledger"
+	"yagura/internal/platform/ref"
+)
+
+// Kind is a sort of record: an alert, an incident, a contractor. Its words are messages: "<name>.title" (of many), "<name>.one" (of one),
+// "<name>.field.<field>" of its own fields, "<name>.state.<state>", "<name>.move.<move>", "<name>.<field>.<choice>", "<name>.view.<view>",
+// and "<name>.empty.text", which says what would be here and how to get it. What all kinds have ("owner", "due") has words of the kernel's.
+type Kind struct {
+	Name  string // in lower-case letters, digits and "_": "alert"; what ref.Ref and permissions call it
+	Path  string // where its pages are: "/alerts"; its API is "/api/v1" + Path
+	House string // of the rail: detect, respond, brand, protect, govern
+	Order int    // within the house
+	Table string
+	// Key is how people find a record again in a list they import: the name of a Text field or "title"; "" for none, then an import only
+	// makes new records.
+	Key    string
+	Fields []Field // its own, in the order of forms and pages
+	// States in the order of the work; a new record has the first.
+	States []State
+	Moves  []Move
+	// Views are the list's tabs, the first by default.
+	Views   []View
+	Columns []string // of lists, by default; besides the title
+	Sort    string   // of lists by default: "-updated_at"
+	Sorts   []Sort   // orders of more than one column, besides those by a Field that has Sort
+	Without Without  // what this kind does not have
+	// Visible adds the condition under which a record is shown to somebody, for records that not all who may read the kind may see. Columns
+	// are those of Table, with no prefix. Nil shows all.
+	Visible func(tx *db.Tx, by *auth.User, w *db.Where) error
+	// Changed is the room's own part of a change, in its transaction, after the row is written: before is nil for a new record.
+	Changed func(tx *db.Tx, before, after *Record) error
+
+	fields map[string]*Field
+}
+
+// Without says what a kind does not have, because a machine makes its records or something outside holds them.
+type Without struct {
+	Create, Edit, Delete, Import bool
+}
+
+// State is where a record stands in the work.
+type State struct {
+	Name string
+	Look string // of its pill: "", new, active, good, warn, bad
+	Done bool   // there is nothing left to do: such a record is never overdue
+}
+
+// Move is a way from state to state, which people see as a button.
+type Move struct {
+	Name string
+	From []string // states; none: from every state but To
+	To   string
+	// Needs are the fields that must be filled in first; the move's form asks for those that are empty.
+	Needs []string
+	// Asks are fields that the move's form shows, filled in or not.
+	Asks []string
+	// Clears are fields that the move empties: a verdict, when work begins anew.
+	Clears []string
+	Why    bool // a reason must be given
+	// Permission is what it takes besides reading; "" is writing.
+	Permission string
+	// Main moves are shown as the button that one presses most.
+	Main bool
+	// May says what else keeps somebody from it, as a fault; nil: nothing.
+	May func(tx *db.Tx, by *auth.User, r *Record) error
+}
+
+// View is a saved way to look at a kind's list.
+type View struct {
+	Name  string
+	Query string // as the list's address has it: "state=open&owner=me"
+}
+
+// Sort is an order of lists by several columns, all in one direction.
+type Sort struct {
+	Name    string
+	Columns []string
+}
+
+// Permissions of a kind: reading, writing (making, changing, moving, commenting), and deleting.
+func (k *Kind) MayRead() string   { return k.Name + ".read" }
+func (k *Kind) MayWrite() string  { return k.Name + ".write" }
+func (k *Kind) MayDelete() string { return k.Name + ".delete" }
+
+// Ref names a record of the kind.
+func (k *Kind) Ref(id string) ref.Ref { return ref.Ref{Kind: k.Name, ID: id} }
+
+// Address is the page of a record.
+func (k *Kind) Address(id string) string { return k.Path + "/" + id }
+
+// Ledger says what of the kind's table the ledger covers: all but what machines keep up.
+func (k *Kind) Ledger() ledger.Table {
+	t := ledger.Table{Name: k.Table, Key: "id", Link: k.Path + "/{key}"}
+	for _, f := range k.Fields {
+		if f.Machine {
+			t.Omit = append(t.Omit, f.column())
+		}
+	}
+	return t
+}
+
+// Field returns a field by name, of the kind's own or of those that all records have; nil where there is none.
+func (k *Kind) Field(name string) *Field { return k.fields[name] }
+
+// All returns every field: the title, the kind's own, then what all records have.
+func (k *Kind) All() []*Field {
+	list := []*Field{k.fields["title"]}
+	for i := range k.Fields {
+		list = append(list, &k.Fields[i])
+	}
+	for _, f := range common() {
+		if f.Name != "title" {
+			list = append(list, k.fields[f.Name])
+		}
+	}
+	return list
+}
+
+// Editable returns the fields that people fill in.
+func (k *Kind) Editable() []*Field {
+	return slices.DeleteFunc(k.All(), func(f *Field) bool { return f.Machine || f.fixed })
+}
+
+// StateOf returns a state by name; false where the kind has none of it.
+func (k *Kind) StateOf(name string) (State, bool) {
+	i := slices.IndexFunc(k.States, func(s State) bool { return s.Name == name })
+	if i < 0 {
+		return State{}, false
+	}
+	return k.States[i], true
+}
+
+// open lists the names of the states in which there is something to do.
+func (k *Kind) open() (names []string) {
+	for _, s := range k.States {
+		if !s.Done {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// name is what tables, columns, fields and states may be called: names that stand in SQL and in addresses.
+var name = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+// reserved are names that a list's address has for other things.
+var reserved = []string{"q", "sort", "cursor", "limit", "columns", "view", "format", "deleted", "tab", "lang", "id", "version"}
+
+// prepare checks a declaration and makes it ready. What is wrong with it is an error of the program.
+func (k *Kind) prepare() error {
+	if !ref.IsKind(k.Name) || !name.MatchString(k.Table) || !strings.HasPrefix(k.Path, "/") {
+		return fmt.Errorf("kind %q: its name, its table %q or its path %q will not do", k.Name, k.Table, k.Path)
+	}
+	if len(k.States) == 0 {
+		return fmt.Errorf("kind %s has no states", k.Name)
+	}
+	k.fields = make(map[string]*Field)
+	for _, f := range common() {
+		if f.Name == "state" {
+			f.Type = stateType{k}
+		}
+		k.fields[f.Name] = &f
+	}
+	for i := range k.Fields {
+		f := &k.Fields[i]
+		if k.fields[f.Name] != nil || slices.Contains(reserved, f.Name) || !name.MatchString(f.Name) || !name.MatchString(f.column()) || f.Type == nil {
+			return fmt.Errorf("kind %s: the field %q has no type, or a name that is taken or will not do", k.Name, f.Name)
+		}
+		k.fields[f.Name] = f
+	}
+	return k.checkNames()
+}
+
+// checkNames finds names that name nothing.
+func (k *Kind) checkNames() error {
+	for _, m := range k.Moves {
+		for _, s := range append(slices.Clone(m.From), m.To) {
+			if _, ok := k.StateOf(s); !ok {
+				return fmt.Errorf("kind %s: the move %s names no state with %q", k.Name, m.Name, s)
+			}
+		}
+		for _, f := range slices.Concat(m.Needs, m.Asks, m.Clears) {
+			if k.fields[f] == nil {
+				return fmt.Errorf("kind %s: the move %s names no field with %q", k.Name, m.Name, f)
+			}
+		}
+	}
+	for _, f := range append(slices.Clone(k.Columns), strings.TrimPrefix(k.Sort, "-")) {
+		if k.fields[f] == nil && !slices.ContainsFunc(k.Sorts, func(s Sort) bool { return s.Name == f }) {
+			return fmt.Errorf("kind %s: its lists name no field with %q", k.Name, f)
+		}
+	}
+	if f := k.fields[k.Key]; k.Key != "" && (f == nil || f.Type.Word() != Text{}.Word()) {
+		return fmt.Errorf("kind %s: its key %q is no field of text", k.Name, k.Key)
+	}
+	return nil
+}

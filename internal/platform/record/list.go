@@ -1,0 +1,282 @@
+package record
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"yagura/internal/platform/db"
+)
+
+const (
+	// MaxPage is the most records of one page.
+	MaxPage = 500
+	// MaxCount is how far counting goes: what is more is "more than".
+	MaxCount = 1000
+	// exportPage is how many records an export reads at once.
+	exportPage = 1000
+)
+
+// Query says which records are wanted, in which order.
+type Query struct {
+	Filters []Filter // all hold
+	Text    string   // words that are found in their texts
+	Sort    string   // a field with Sort, or one of the kind's Sorts; "-" before it: the greatest first. "" is the kind's
+	Deleted bool     // the deleted ones, instead of the others
+}
+
+// Filter is a field with the texts of which one holds: as people write them, "!" before one for "not", Empty for none.
+type Filter struct {
+	Field string
+	Texts []string
+}
+
+// With returns the query with one more filter.
+func (q Query) With(field string, texts ...string) Query {
+	q.Filters = append(slices.Clone(q.Filters), Filter{field, texts})
+	return q
+}
+
+// ParseQuery reads the query of a list's address: "state=open&owner=me&due=overdue&q=…&sort=-due". Names of aside are left aside: what else
+// the address has. The error names what is no field.
+func (k *Kind) ParseQuery(values url.Values, aside ...string) (q Query, err error) {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		texts := slices.DeleteFunc(slices.Clone(values[name]), func(t string) bool { return t == "" })
+		switch {
+		case len(texts) == 0 || slices.Contains(aside, name):
+		case name == "q":
+			q.Text = strings.TrimSpace(texts[0])
+		case name == "sort":
+			q.Sort = texts[0]
+		case name == "deleted":
+			q.Deleted = texts[0] == "true"
+		case k.Field(name) == nil:
+			return q, invalid("record.fault.filter", []any{name}, "%s has no field %q to filter by", k.Name, name)
+		default:
+			q.Filters = append(q.Filters, Filter{name, texts})
+		}
+	}
+	return q, nil
+}
+
+// Values writes the query as ParseQuery reads it.
+func (q Query) Values() url.Values {
+	v := make(url.Values)
+	for _, f := range q.Filters {
+		v[f.Field] = append(v[f.Field], f.Texts...)
+	}
+	if q.Text != "" {
+		v.Set("q", q.Text)
+	}
+	if q.Sort != "" {
+		v.Set("sort", q.Sort)
+	}
+	if q.Deleted {
+		v.Set("deleted", "true")
+	}
+	return v
+}
+
+// where are the query's conditions, with those under which somebody may see records at all.
+func (k *kept) where(tx *db.Tx, q Query, env *Env) (*db.Where, error) {
+	w := new(db.Where)
+	w.And(map[bool]string{false: "deleted_at = 0", true: "deleted_at > 0"}[q.Deleted])
+	if err := k.visible(tx, env.By, w); err != nil {
+		return nil, err
+	}
+	for _, filter := range q.Filters {
+		f := k.Field(filter.Field)
+		if f == nil {
+			return nil, invalid("record.fault.filter", []any{filter.Field}, "%s has no field %q to filter by", k.Name, filter.Field)
+		}
+		texts := slices.Clone(filter.Texts)
+		var err error
+		switch {
+		case f.Where != nil:
+			err = f.Where(w, texts, env)
+		case f.Name == "tags":
+			err = k.whereTags(w, texts)
+		default:
+			err = f.Type.where(w, f.column(), texts, env)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	k.text.Match(w, "id", q.Text)
+	return w, nil
+}
+
+// whereTags finds tags by their index instead of looking into every record.
+func (k *kept) whereTags(w *db.Where, texts []string) error {
+	return either(w, texts, "tags = ''", func(text string) (string, []any, error) {
+		words, err := Tags{}.Parse(text, nil)
+		return "id IN (SELECT record_id FROM record_tag WHERE kind = ? AND tag = ?)", []any{k.Name, Tags{}.Text(words)}, err
+	})
+}
+
+// order is what a list is sorted by: columns, the id last, all in one direction.
+type order struct {
+	fields []*Field
+	down   bool
+}
+
+func (k *Kind) order(sort string) (o order, err error) {
+	if sort == "" {
+		sort = k.Sort
+	}
+	if sort == "" {
+		sort = "-updated_at"
+	}
+	word, down := strings.CutPrefix(sort, "-")
+	o.down = down
+	names := []string{word}
+	if i := slices.IndexFunc(k.Sorts, func(s Sort) bool { return s.Name == word }); i >= 0 {
+		names = k.Sorts[i].Columns
+	} else if f := k.Field(word); f == nil || !f.Sort {
+		return o, invalid("record.fault.sort", []any{word}, "%s cannot be sorted by %q", k.Name, word)
+	}
+	for _, name := range names {
+		f := k.Field(name)
+		if f == nil {
+			return o, fmt.Errorf("kind %s: sorting by %q, which is no field", k.Name, name)
+		}
+		o.fields = append(o.fields, f)
+	}
+	return o, nil
+}
+
+// sql is the order in SQL.
+func (o order) sql() string {
+	direction := map[bool]string{false: " ASC", true: " DESC"}[o.down]
+	var parts []string
+	for _, f := range o.fields {
+		parts = append(parts, f.column()+direction)
+	}
+	return strings.Join(append(parts, "id"+direction), ", ")
+}
+
+// after adds the condition that a record comes after the cursor.
+func (o order) after(w *db.Where, cursor string) error {
+	if cursor == "" {
+		return nil
+	}
+	values := make([]any, len(o.fields)+1)
+	into := make([]any, len(values))
+	for i := range values {
+		if i < len(o.fields) && isNumber(o.fields[i]) {
+			into[i] = new(int64)
+		} else {
+			into[i] = new(string)
+		}
+	}
+	if err := db.DecodeCursor(cursor, into...); err != nil {
+		return err
+	}
+	var columns []string
+	for i, f := range o.fields {
+		columns = append(columns, f.column())
+		values[i] = deref(into[i])
+	}
+	values[len(values)-1] = deref(into[len(into)-1])
+	w.And(fmt.Sprintf("(%s, id) %s (?%s)", strings.Join(columns, ", "), map[bool]string{false: ">", true: "<"}[o.down],
+		strings.Repeat(", ?", len(columns))), values...)
+	return nil
+}
+
+func isNumber(f *Field) bool {
+	empty, _ := f.Type.Parse("", nil) // nothing is nothing, of every type
+	_, number := f.Type.toDB(empty).(int64)
+	return number
+}
+
+func deref(p any) any {
+	if n, ok := p.(*int64); ok {
+		return *n
+	}
+	return *p.(*string)
+}
+
+// key are the values of a record that the list is ordered by.
+func (o order) key(r *Record) []any {
+	var values []any
+	for _, f := range o.fields {
+		values = append(values, f.Type.toDB(r.Get(f.Name)))
+	}
+	return append(values, r.ID)
+}
+
+// List returns one page of the records that somebody asks for (Env.By) and may see. cursor is the Next of the page before in the same order, ""
+// for the first. Errors: fault.Invalid for a filter, an order or a cursor that is none.
+func (s *Store) List(ctx context.Context, kind string, q Query, env *Env, cursor string, limit int) (page db.Page[*Record], err error) {
+	k, err := s.kind(kind)
+	if err != nil {
+		return page, err
+	}
+	o, err := k.order(q.Sort)
+	if err != nil {
+		return page, err
+	}
+	limit = max(limit, 1)
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		w, err := k.where(tx, q, env)
+		if err != nil {
+			return err
+		}
+		if err := o.after(w, cursor); err != nil {
+			return err
+		}
+		list, err := db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+w.String()+` ORDER BY `+o.sql()+` LIMIT `+w.Next(1), w.Args(limit+1)...)
+		if err != nil {
+			return err
+		}
+		page, err = db.Paged(list, limit, o.key)
+		return err
+	})
+	return page, err
+}
+
+// Count returns how many records are meant, and whether there are more than MaxCount, which is where counting ends.
+func (s *Store) Count(ctx context.Context, kind string, q Query, env *Env) (n int64, more bool, err error) {
+	k, err := s.kind(kind)
+	if err != nil {
+		return 0, false, err
+	}
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		w, err := k.where(tx, q, env)
+		if err != nil {
+			return err
+		}
+		return tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM `+k.Table+w.String()+` LIMIT `+w.Next(1)+`) AS counted`, w.Args(MaxCount+1)...).Scan(&n)
+	})
+	return min(n, MaxCount), n > MaxCount, err
+}
+
+// Each calls f for every record that is meant, in order, and ends with its error. It reads page by page: records that are made or changed
+// meanwhile are seen once, or not.
+func (s *Store) Each(ctx context.Context, kind string, q Query, env *Env, f func(*Record) error) error {
+	for cursor := ""; ; {
+		page, err := s.List(ctx, kind, q, env, cursor, exportPage)
+		if err != nil {
+			return err
+		}
+		for _, r := range page.Items {
+			if err := f(r); err != nil {
+				return err
+			}
+		}
+		if cursor = page.Next; cursor == "" {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
