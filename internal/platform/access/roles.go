@@ -154,6 +154,41 @@ func (r *Roles) Covers(holder Holder, roles []string, permissions []string) bool
 // is: a role can have no other. Errors: fault.Invalid for what no role can be, fault.Conflict for a name that is taken or a version
 // that is no longer the newest.
 func (r *Roles) Save(ctx context.Context, role Role, permissions []string) error {
+	err := r.db.Write(ctx, func(tx *db.Tx) error { return r.SaveIn(tx, role, permissions) })
+	if err != nil {
+		return fmt.Errorf("saving a role: %w", err)
+	}
+	return nil
+}
+
+// SaveIn is Save within a transaction of the caller's: of an approval. It holds from the commit on.
+func (r *Roles) SaveIn(tx *db.Tx, role Role, permissions []string) error {
+	if err := r.Check(role, permissions); err != nil {
+		return err
+	}
+	role.Title = strings.TrimSpace(role.Title)
+	allow := slices.Compact(slices.Sorted(slices.Values(role.Allow)))
+	values := []any{role.Name, role.Title, strings.Join(allow, " "), number(role.MFA), db.Micros(tx.Now())}
+	tx.AfterCommit(func() { _ = r.Refresh(context.WithoutCancel(tx.Context())) }) // where that fails, Run does it
+	if role.Version == 0 {
+		if err := r.create(tx, values); err != nil {
+			return err
+		}
+		return r.ledger.Append(tx, ledger.Entry{Table: "access_role", Key: role.Name, Action: "create"})
+	}
+	changed, err := tx.Exec(`UPDATE access_role SET title = $2, permissions = $3, mfa = $4, changed = $5, version = version + 1
+		WHERE name = $1 AND version = $6`, append(values, role.Version)...)
+	if err == nil && changed == 0 {
+		err = outdated(role.Name)
+	}
+	if err != nil {
+		return err
+	}
+	return r.ledger.Append(tx, ledger.Entry{Table: "access_role", Key: role.Name, Action: "update"})
+}
+
+// Check refuses what no role can be.
+func (r *Roles) Check(role Role, permissions []string) error {
 	role.Title = strings.TrimSpace(role.Title)
 	switch {
 	case !roleName.MatchString(role.Name):
@@ -170,29 +205,7 @@ func (r *Roles) Save(ctx context.Context, role Role, permissions []string) error
 			return fault.New(fault.Invalid, "fault.role.permission", "there is no permission %q", p)
 		}
 	}
-	allow := slices.Compact(slices.Sorted(slices.Values(role.Allow)))
-	err := r.db.Write(ctx, func(tx *db.Tx) error {
-		values := []any{role.Name, role.Title, strings.Join(allow, " "), number(role.MFA), db.Micros(tx.Now())}
-		if role.Version == 0 {
-			if err := r.create(tx, values); err != nil {
-				return err
-			}
-			return r.ledger.Append(tx, ledger.Entry{Table: "access_role", Key: role.Name, Action: "create"})
-		}
-		changed, err := tx.Exec(`UPDATE access_role SET title = $2, permissions = $3, mfa = $4, changed = $5, version = version + 1
-			WHERE name = $1 AND version = $6`, append(values, role.Version)...)
-		if err == nil && changed == 0 {
-			err = outdated(role.Name)
-		}
-		if err != nil {
-			return err
-		}
-		return r.ledger.Append(tx, ledger.Entry{Table: "access_role", Key: role.Name, Action: "update"})
-	})
-	if err != nil {
-		return fmt.Errorf("saving a role: %w", err)
-	}
-	return r.Refresh(ctx)
+	return nil
 }
 
 func (r *Roles) create(tx *db.Tx, values []any) error {

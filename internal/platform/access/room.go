@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"yagura/internal/platform/approval"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/web"
@@ -34,7 +35,9 @@ type RoomOptions struct {
 	// Holders counts the people who have each role; Used counts those who have one, within the transaction that
 	// deletes it.
 	Holders func(ctx context.Context) (map[string]int, error)
-	Used    func(tx *db.Tx, role string) (int, error)
+	// Approvals wait for a second person where policy wants two to change what a role may do.
+	Approvals *approval.Approvals
+	Used      func(tx *db.Tx, role string) (int, error)
 }
 
 // Room is the matrix of roles and permissions, and the forms of the roles that can be changed.
@@ -43,8 +46,42 @@ type Room struct {
 	opt  RoomOptions
 }
 
-// NewRoom makes the page.
-func NewRoom(site *web.Site, opt RoomOptions) *Room { return &Room{site: site, opt: opt} }
+// NewRoom makes the page and registers its action with the approvals.
+func NewRoom(site *web.Site, opt RoomOptions) *Room {
+	x := &Room{site: site, opt: opt}
+	approval.Register(opt.Approvals, actionChange, approval.Action[Role]{
+		Permission: string(MayWrite), Show: x.show,
+		May: func(_ context.Context, who approval.Who, asked Role) error { return x.covers(who, asked) },
+		Run: func(tx *db.Tx, asked Role) error { return opt.Roles.SaveIn(tx, asked, x.permissions()) },
+	})
+	return x
+}
+
+// actionChange is a change of what those who have a role may do. A new role is nobody's yet, and one that nobody has can go.
+const actionChange = "role.change"
+
+// show says what a role may do now and is to do.
+func (x *Room) show(r *http.Request, asked Role) ([]approval.Fact, error) {
+	p := web.T(r)
+	before, err := x.opt.Roles.Get(asked.Name)
+	if err != nil {
+		return nil, err
+	}
+	titles := func(list, without []string) string {
+		var words []string
+		for _, name := range list {
+			if !slices.Contains(without, name) {
+				words = append(words, p.T("permission."+name)+" ("+name+")")
+			}
+		}
+		return cmp.Or(strings.Join(words, ", "), "–")
+	}
+	factor := map[bool]string{true: p.T("role.mfa.on"), false: p.T("role.mfa.off")}[asked.MFA]
+	return []approval.Fact{
+		{Label: p.T("role.gains"), Text: titles(asked.Allow, before.Allow)}, {Label: p.T("role.loses"), Text: titles(before.Allow, asked.Allow)},
+		{Label: p.T("role.mfa"), Text: factor},
+	}, nil
+}
 
 // Module is what the app mounts.
 func (x *Room) Module() web.Module {
@@ -138,6 +175,8 @@ type roleForm struct {
 	Role   Role
 	New    bool
 	Groups []group
+	Four   bool // a second person will decide
+	Reason string
 	Error  string
 }
 
@@ -158,6 +197,7 @@ func (x *Room) form(w http.ResponseWriter, r *http.Request) error {
 
 func (x *Room) render(w http.ResponseWriter, r *http.Request, status int, form roleForm) error {
 	user := web.User(r)
+	form.Four = !form.New && x.opt.Approvals.Needed(actionChange)
 	form.Groups = grouped(x.permissions(), func(p string) row {
 		return row{Permission: p, Chosen: slices.Contains(form.Role.Allow, p), Out: !user.May(p)}
 	})
@@ -174,32 +214,47 @@ func (x *Room) save(w http.ResponseWriter, r *http.Request) error {
 		Name: strings.TrimSpace(r.PostForm.Get("name")), Title: r.PostForm.Get("title"),
 		Allow: r.PostForm["permission"], MFA: r.PostForm.Get("mfa") != "", Version: version,
 	}
-	err := x.mayGive(r, role)
-	if err == nil {
-		err = x.opt.Roles.Save(r.Context(), role, x.permissions())
-	}
+	waiting, err := x.change(r, role, r.PostForm.Get("reason"))
 	switch fault.CodeOf(err) {
 	case "":
+		if waiting != nil {
+			return x.site.Done(w, r, "/approvals/"+waiting.ID, web.Flash{Kind: web.Warn, Text: web.T(r).T("approval.asked.flash")})
+		}
 		return x.site.Done(w, r, "/roles", web.Flash{Kind: web.Good, Text: web.T(r).T("role.saved", role.Title)})
 	case fault.Invalid, fault.Conflict, fault.Forbidden:
-		form := roleForm{Role: role, New: version == 0, Error: web.Message(r, err)}
+		form := roleForm{Role: role, New: version == 0, Reason: r.PostForm.Get("reason"), Error: web.Message(r, err)}
 		return x.render(w, r, http.StatusUnprocessableEntity, form)
 	default:
 		return err
 	}
 }
 
+// change saves a role, or asks for a second person's approval and returns the request.
+func (x *Room) change(r *http.Request, role Role, reason string) (*approval.Request, error) {
+	if err := x.mayGive(r, role); err != nil {
+		return nil, err
+	}
+	if role.Version == 0 {
+		return nil, x.opt.Roles.Save(r.Context(), role, x.permissions())
+	}
+	if err := x.opt.Roles.Check(role, x.permissions()); err != nil {
+		return nil, err
+	}
+	return x.opt.Approvals.Do(r.Context(), web.User(r), approval.Wish{Action: actionChange, Subject: role.Title, Link: "/roles", Reason: reason, Payload: role})
+}
+
 // mayGive refuses a role that has, or had, more than the one who changes it: they could give it to themselves, or take from
 // others what they may not decide about.
-func (x *Room) mayGive(r *http.Request, role Role) error {
+func (x *Room) mayGive(r *http.Request, role Role) error { return x.covers(web.User(r), role) }
+
+func (x *Room) covers(who Holder, role Role) error {
 	touched := role.Allow
 	if before, err := x.opt.Roles.Get(role.Name); err == nil {
 		touched = slices.Concat(touched, before.Allow)
 	}
-	user := web.User(r)
 	for _, p := range touched {
-		if !user.May(p) {
-			return fault.New(fault.Forbidden, "fault.role.beyond", "%s lacks %s and cannot give it", user.ID, p)
+		if !who.May(p) {
+			return fault.New(fault.Forbidden, "fault.role.beyond", "who changes the role lacks %s and cannot give it", p)
 		}
 	}
 	return nil

@@ -5,23 +5,39 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 
 	"yagura/internal/platform/access"
+	"yagura/internal/platform/approval"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
+	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/web"
 	"yagura/internal/platform/web/webtest"
 )
 
-func newSite(t *testing.T) (*webtest.Site, *access.Roles) {
+func newSite(t *testing.T, required ...string) (*webtest.Site, *access.Roles) {
 	t.Helper()
-	roles, site := open(t, dbtest.New(t)), webtest.New(t)
+	d, site := dbtest.New(t), webtest.New(t)
+	key := filepath.Join(t.TempDir(), "ledger.key")
+	roles := openNode(t, d, key)
+	log, err := ledger.Open(t.Context(), d, ledger.Options{KeyFile: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	approvals, err := approval.Open(t.Context(), approval.Options{DB: d, Ledger: log, Required: required})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Track(t.Context(), approval.Tables()...); err != nil {
+		t.Fatal(err)
+	}
 	site.Mount(access.NewRoom(site.Site, access.RoomOptions{
-		Roles: roles,
+		Roles: roles, Approvals: approvals,
 		Permissions: func() []web.Permission {
 			return []web.Permission{"alert.read", "alert.write", "rule.read", "event.read"}
 		},
@@ -65,6 +81,36 @@ func TestARoleIsMadeInThePage(t *testing.T) {
 			t.Errorf("%s: status %d, want %d", path, got.Code, want)
 		}
 	}
+}
+
+// TestWhatARoleMayDoMayTakeASecondPerson widens a role that somebody has: who has it would gain as much as by another role.
+func TestWhatARoleMayDoMayTakeASecondPerson(t *testing.T) {
+	t.Parallel()
+	site, roles := newSite(t, "role.change")
+	save := func(pairs ...string) int {
+		form := url.Values{"title": {"当番"}, "permission": {"rule.read", "alert.write"}, "mfa": {"1"}}
+		for i := 0; i < len(pairs); i += 2 {
+			form.Set(pairs[i], pairs[i+1])
+		}
+		return site.Do(webtest.Request{As: webtest.Admin, Path: "/roles", Form: form}).Code
+	}
+	for _, one := range []struct {
+		what  string
+		pairs []string
+		want  int
+	}{
+		{"a new role, which nobody has", []string{"name", "fresh", "version", "0"}, http.StatusSeeOther},
+		{"another, without a reason", []string{"name", "desk", "version", "1"}, http.StatusUnprocessableEntity},
+		{"another, with one", []string{"name", "desk", "version", "1", "reason", "夜勤"}, http.StatusSeeOther},
+	} {
+		if got := save(one.pairs...); got != one.want {
+			t.Errorf("%s: status %d, want %d", one.what, got, one.want)
+		}
+	}
+	if got := allowed(roles, "desk"); got != "rule.read" {
+		t.Errorf("before anybody approved, the role may %q", got)
+	}
+	site.Pages("/roles/desk")
 }
 
 func TestBrowserTheMatrixHasItsHeadAboveItsRows(t *testing.T) {

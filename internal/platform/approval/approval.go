@@ -1,7 +1,7 @@
 // Package approval is four eyes: an action that policy names needs a second person's word before it is done.
 //
 // What it promises: the action runs at most once, in the same transaction that records the second person's approval; who asked
-// cannot approve; who asked must still be allowed to at that moment, and so must the approver; a request that nobody
+// cannot approve; who decides sees what exactly is asked for; who asked must still be allowed to at that moment, and so must the approver; a request that nobody
 // answered within a week is void. Each request and each answer is in the ledger.
 package approval
 
@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -63,6 +64,7 @@ type Request struct {
 type action struct {
 	permission string
 	may        func(ctx context.Context, who Who, payload string) error // nil: the permission is all it takes
+	show       func(r *http.Request, payload string) ([]Fact, error)
 	run        func(tx *db.Tx, payload string) error
 }
 
@@ -111,30 +113,49 @@ func Open(ctx context.Context, opt Options) (*Approvals, error) {
 	return &Approvals{opt: opt, actions: make(map[string]action)}, opt.DB.Migrate(ctx, "approval", Migrations())
 }
 
-// Register makes an action known: what it is called ("people.roles"; its words are the message "approval.action.people.roles"),
-// which permission it takes to ask for it and to approve it, what else it takes of both of them at the moment of approval (nil:
-// nothing), and what it does.
-func Register[T any](a *Approvals, name, permission string, may func(ctx context.Context, who Who, payload T) error, run func(tx *db.Tx, payload T) error) {
-	read := func(text string) (payload T, err error) {
-		if err = json.Unmarshal([]byte(text), &payload); err != nil {
+// Action is something that may take two people, as a room registers it. T is what is asked for.
+type Action[T any] struct {
+	// Permission is what it takes to ask for it and to approve it.
+	Permission string
+	// May says what else it takes of both of them at the moment of approval; nil: nothing.
+	May func(ctx context.Context, who Who, asked T) error
+	// Show says what exactly is asked for, in the reader's language: nobody can answer for what they do not see.
+	Show func(r *http.Request, asked T) ([]Fact, error)
+	// Run does it.
+	Run func(tx *db.Tx, asked T) error
+}
+
+// Fact is a line of what is asked for.
+type Fact struct{ Label, Text string }
+
+// Register makes an action known by its name: "people.roles", whose words are the message "approval.action.people.roles".
+func Register[T any](a *Approvals, name string, one Action[T]) {
+	read := func(text string) (asked T, err error) {
+		if err = json.Unmarshal([]byte(text), &asked); err != nil {
 			err = fmt.Errorf("the stored request of %s: %w", name, err)
 		}
-		return payload, err
+		return asked, err
 	}
-	known := action{permission: permission, run: func(tx *db.Tx, text string) error {
-		payload, err := read(text)
+	known := action{permission: one.Permission, run: func(tx *db.Tx, text string) error {
+		asked, err := read(text)
 		if err != nil {
 			return err
 		}
-		return run(tx, payload)
+		return one.Run(tx, asked)
+	}, show: func(r *http.Request, text string) ([]Fact, error) {
+		asked, err := read(text)
+		if err != nil {
+			return nil, err
+		}
+		return one.Show(r, asked)
 	}}
-	if may != nil {
+	if one.May != nil {
 		known.may = func(ctx context.Context, who Who, text string) error {
-			payload, err := read(text)
+			asked, err := read(text)
 			if err != nil {
 				return err
 			}
-			return may(ctx, who, payload)
+			return one.May(ctx, who, asked)
 		}
 	}
 	a.actions[name] = known
@@ -186,8 +207,8 @@ func (a *Approvals) Do(ctx context.Context, by *auth.User, wish Wish) (waiting *
 		return nil, a.opt.DB.Write(ctx, func(tx *db.Tx) error { return known.run(tx, string(payload)) })
 	}
 	wish.Reason = strings.TrimSpace(wish.Reason)
-	if wish.Reason == "" || utf8.RuneCountInString(wish.Reason) > maxReason {
-		return nil, &fault.Error{Code: fault.Invalid, Key: "fault.approval.reason", Args: []any{maxReason}, Detail: "a request for approval needs a reason"}
+	if err := CheckReason(wish.Reason); err != nil {
+		return nil, err
 	}
 	request := &Request{
 		ID: db.NewID(), Action: wish.Action, Subject: wish.Subject, Link: wish.Link, Reason: wish.Reason,
@@ -201,6 +222,23 @@ func (a *Approvals) Do(ctx context.Context, by *auth.User, wish Wish) (waiting *
 		return nil, fmt.Errorf("asking for approval: %w", err)
 	}
 	return request, nil
+}
+
+// CheckReason refuses a reason that no second person could decide by: fault.Invalid.
+func CheckReason(reason string) error {
+	if reason = strings.TrimSpace(reason); reason == "" || utf8.RuneCountInString(reason) > maxReason {
+		return &fault.Error{Code: fault.Invalid, Key: "fault.approval.reason", Args: []any{maxReason}, Detail: "a request for approval needs a reason"}
+	}
+	return nil
+}
+
+// Facts says what exactly a request asks for; nothing where its action is not known any more.
+func (a *Approvals) Facts(r *http.Request, q Request) ([]Fact, error) {
+	known, ok := a.actions[q.Action]
+	if !ok {
+		return nil, nil
+	}
+	return known.show(r, q.payload)
 }
 
 // Decide approves, refuses or withdraws a request. Errors: fault.NotFound for a request that the person may not see,

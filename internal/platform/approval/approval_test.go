@@ -3,6 +3,7 @@ package approval_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"testing"
 	"time"
@@ -48,14 +49,20 @@ func open(t *testing.T, d *db.DB, required ...string) *company {
 	if err := log.Track(t.Context(), approval.Tables()...); err != nil {
 		t.Fatal(err)
 	}
-	approval.Register(c.Approvals, "people.roles", permission, nil, func(tx *db.Tx, p paint) error {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.broken != nil {
-			return c.broken
-		}
-		tx.AfterCommit(func() { c.colour = p.Colour })
-		return nil
+	approval.Register(c.Approvals, "people.roles", approval.Action[paint]{
+		Permission: permission,
+		Show: func(_ *http.Request, p paint) ([]approval.Fact, error) {
+			return []approval.Fact{{Label: "色", Text: p.Colour}}, nil
+		},
+		Run: func(tx *db.Tx, p paint) error {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.broken != nil {
+				return c.broken
+			}
+			tx.AfterCommit(func() { c.colour = p.Colour })
+			return nil
+		},
 	})
 	return c
 }
@@ -192,10 +199,10 @@ func TestTwoWhoApproveAtOnceDoItOnce(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		c := open(t, d, "people.roles")
 		done := 0
-		approval.Register(c.Approvals, "people.roles", permission, nil, func(tx *db.Tx, _ paint) error {
+		approval.Register(c.Approvals, "people.roles", approval.Action[paint]{Permission: permission, Run: func(tx *db.Tx, _ paint) error {
 			tx.AfterCommit(func() { c.mu.Lock(); done++; c.mu.Unlock() })
 			return nil
-		})
+		}})
 		waiting := ask(t, c)
 		var both sync.WaitGroup
 		for range 8 {

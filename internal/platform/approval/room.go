@@ -111,10 +111,15 @@ func (x *Room) detail(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	facts, err := x.approvals.Facts(r, request)
+	if err != nil && !fault.Is(err, fault.NotFound) { // whom it concerns may be gone
+		return err
+	}
 	return x.site.Render(w, r, http.StatusOK, "approval/detail", struct {
 		shown
+		Facts    []Fact
 		Deciding bool
-	}{rows[0], r.Pattern == "GET /approvals/{id}/decide"})
+	}{rows[0], facts, r.Pattern == "GET /approvals/{id}/decide"})
 }
 
 func (x *Room) decide(w http.ResponseWriter, r *http.Request) error {

@@ -33,6 +33,9 @@ func TestThePagesOfApprovals(t *testing.T) {
 	site.Pages("/approvals", "/approvals?all=1", path, path+"/decide")
 	site.Guarded()
 
+	if got := site.Do(webtest.Request{As: webtest.Admin, Path: path + "/decide"}); !strings.Contains(got.Body.String(), "<dt>色</dt><dd>red</dd>") {
+		t.Error("who decides does not see what is asked for")
+	}
 	if got := site.Do(webtest.Request{As: webtest.Nobody, Path: path}); got.Code != http.StatusNotFound {
 		t.Errorf("somebody else's request: status %d, want 404", got.Code)
 	}

@@ -292,18 +292,21 @@ func (a *Accounts) RemoveTOTP(r *http.Request) error {
 
 // ResetFactors takes every second factor from a person who has lost theirs, and ends their sessions: for administrators.
 func (a *Accounts) ResetFactors(ctx context.Context, person string) error {
-	return a.db.Write(ctx, func(tx *db.Tx) error {
-		if _, err := byID(tx, person); err != nil {
+	return a.db.Write(ctx, func(tx *db.Tx) error { return a.ResetFactorsIn(tx, person) })
+}
+
+// ResetFactorsIn is ResetFactors within a transaction of the caller's: of an approval.
+func (a *Accounts) ResetFactorsIn(tx *db.Tx, person string) error {
+	if _, err := byID(tx, person); err != nil {
+		return err
+	}
+	for table, key := range map[string]string{"auth_totp": "person", "auth_passkey": "id", "auth_recovery": "id"} {
+		if err := a.dropRows(tx, table, key, actionReset, `person = $1`, person); err != nil {
 			return err
 		}
-		for table, key := range map[string]string{"auth_totp": "person", "auth_passkey": "id", "auth_recovery": "id"} {
-			if err := a.dropRows(tx, table, key, actionReset, `person = $1`, person); err != nil {
-				return err
-			}
-		}
-		a.event(tx, Event{Action: "factor.reset", Person: person})
-		return a.endAll(tx, person)
-	})
+	}
+	a.event(tx, Event{Action: "factor.reset", Person: person})
+	return a.endAll(tx, person)
 }
 
 const recoveryCodes = 10

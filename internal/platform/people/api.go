@@ -134,17 +134,18 @@ func (x *Room) apiCreate(w http.ResponseWriter, r *http.Request) error {
 	case n.Kind != auth.Service:
 		n.Roles = []string{"employee"}
 	}
-	if err := x.mayGive(r, "", nil, n.Roles); err != nil {
-		return err
-	}
-	p, err := x.opt.Accounts.Create(r.Context(), n)
+	p, waiting, err := x.enter(r, n, asked.Reason)
 	if err != nil {
 		return err
 	}
 	answer := struct {
 		apiPerson
 		Invitation string `json:"invitation,omitempty"`
+		Approval   string `json:"approval,omitempty"` // the request for roles that take a second person
 	}{apiPerson: forAPI(p)}
+	if waiting != nil {
+		answer.Approval = waiting.ID
+	}
 	if p.Kind == auth.Human {
 		token, err := x.opt.Accounts.Invite(r.Context(), p.ID)
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"yagura/internal/platform/approval"
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/httpd"
@@ -27,9 +26,12 @@ type detailView struct {
 	Self     bool
 	Erased   bool
 	// What is shown once, after an action.
-	Link   string
-	Secret string
-	Error  string
+	Link    string
+	Waiting string // the request for the roles of somebody new
+	Secret  string
+	Error   string
+	// FourFactors says that a second person decides about a reset of factors.
+	FourFactors bool
 }
 
 type tokenRow struct {
@@ -53,6 +55,7 @@ func (x *Room) show1(w http.ResponseWriter, r *http.Request, status int, id stri
 		return err
 	}
 	v.Person, v.MayWrite, v.Self, v.Erased = rows[0], may(r), web.User(r).ID == id, p.Email == ""
+	v.FourFactors = x.opt.Approvals.Needed(actionFactors)
 	v.Needs = x.opt.Roles.NeedsMFA(p.RoleNames())
 	if v.Factors, err = x.opt.Accounts.Factors(ctx, id); err != nil {
 		return err
@@ -87,6 +90,7 @@ type editView struct {
 	Other   []named // of other origins: not to be changed here
 	Four    bool    // a second person will decide about roles
 	Own     bool
+	Reason  string
 	Error   string
 }
 
@@ -147,25 +151,26 @@ func (x *Room) create(w http.ResponseWriter, r *http.Request) error {
 	if err := form(w, r, maxForm); err != nil {
 		return err
 	}
-	p, roles := typed(r), r.PostForm["role"]
-	err := x.mayGive(r, "", nil, roles)
-	if err == nil {
-		p, err = x.opt.Accounts.Create(r.Context(), auth.NewPerson{Kind: p.Kind, Email: p.Email, Name: p.Name, Unit: p.Unit, Lang: p.Lang, Roles: roles})
-	}
+	n, roles := typed(r), r.PostForm["role"]
+	p, waiting, err := x.enter(r, auth.NewPerson{Kind: n.Kind, Email: n.Email, Name: n.Name, Unit: n.Unit, Lang: n.Lang, Roles: roles}, r.PostForm.Get("reason"))
 	if err != nil {
-		return x.answer(w, r, editView{Person: typed(r), New: true}, roles, err)
+		return x.answer(w, r, editView{Person: n, New: true, Reason: r.PostForm.Get("reason")}, roles, err)
 	}
 	if p.Kind == auth.Service {
-		return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.made", p.Name)})
+		return x.asked(w, r, waiting, "/people/"+p.ID, "people.made", p.Name)
 	}
 	token, err := x.opt.Accounts.Invite(r.Context(), p.ID)
 	if err != nil {
 		return err
 	}
 	if token == "" {
-		return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.invited", p.Email)})
+		return x.asked(w, r, waiting, "/people/"+p.ID, "people.invited", p.Email)
 	}
-	return x.show1(w, r, http.StatusOK, p.ID, detailView{Link: x.link(r, auth.Invited, token)})
+	v := detailView{Link: x.link(r, auth.Invited, token)}
+	if waiting != nil {
+		v.Waiting = waiting.ID
+	}
+	return x.show1(w, r, http.StatusOK, p.ID, v)
 }
 
 // link is the address of a one-time link.
@@ -230,24 +235,8 @@ func (x *Room) setRoles(w http.ResponseWriter, r *http.Request) error {
 	return x.asked(w, r, waiting, "/people/"+p.ID, "people.roles.saved", p.Name)
 }
 
-// wishRoles gives a person these roles, or asks for a second person's approval and returns the request.
-func (x *Room) wishRoles(r *http.Request, p auth.Person, version int64, roles []string, reason string) (*approval.Request, error) {
-	return x.opt.Approvals.Do(r.Context(), web.User(r), approval.Wish{
-		Action: actionRoles, Subject: p.Name, Link: "/people/" + p.ID, Reason: reason,
-		Payload: rolesChange{Person: p.ID, Version: version, Roles: roles},
-	})
-}
-
 func sameRoles(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
-}
-
-// asked says that an action was done, or that it waits for a second person.
-func (x *Room) asked(w http.ResponseWriter, r *http.Request, waiting *approval.Request, path, done, name string) error {
-	if waiting != nil {
-		return x.site.Done(w, r, "/approvals/"+waiting.ID, web.Flash{Kind: web.Warn, Text: web.T(r).T("approval.asked.flash")})
-	}
-	return x.site.Done(w, r, path, web.Flash{Kind: web.Good, Text: web.T(r).T(done, name)})
 }
 
 func (x *Room) setState(w http.ResponseWriter, r *http.Request) error {
@@ -308,17 +297,6 @@ func (x *Room) sendLink(w http.ResponseWriter, r *http.Request) error {
 	return x.show1(w, r, http.StatusOK, p.ID, detailView{Link: x.link(r, p.State, token)})
 }
 
-func (x *Room) resetFactors(w http.ResponseWriter, r *http.Request) error {
-	p, err := x.target(w, r)
-	if err != nil {
-		return err
-	}
-	if err := x.opt.Accounts.ResetFactors(r.Context(), p.ID); err != nil {
-		return err
-	}
-	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.factors.reset.done", p.Name)})
-}
-
 // everySession shows how many are signed in, and ends their sessions.
 func (x *Room) everySession(w http.ResponseWriter, r *http.Request) error {
 	sessions, people, err := x.opt.Accounts.SignedIn(r.Context())
@@ -360,31 +338,6 @@ func (x *Room) endSessions(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return x.site.Done(w, r, "/people/"+p.ID, web.Flash{Kind: web.Good, Text: web.T(r).T("people.sessions.ended", p.Name)})
-}
-
-// erase deletes what is personal of somebody disabled.
-func (x *Room) erase(w http.ResponseWriter, r *http.Request) error {
-	p, err := x.target(w, r)
-	if err != nil {
-		return err
-	}
-	v, err := version(r)
-	if err != nil {
-		return err
-	}
-	if p.State != auth.Disabled {
-		return fault.New(fault.Conflict, "fault.people.erase", "only the data of somebody disabled is deleted")
-	}
-	waiting, err := x.opt.Approvals.Do(r.Context(), web.User(r), approval.Wish{
-		Action: actionErase, Subject: p.Name, Link: "/people/" + p.ID, Reason: r.PostForm.Get("reason"), Payload: erasure{Person: p.ID, Version: v},
-	})
-	if fault.Is(err, fault.Invalid) {
-		return x.show1(w, r, http.StatusUnprocessableEntity, p.ID, detailView{Error: web.Message(r, err)})
-	}
-	if err != nil {
-		return err
-	}
-	return x.asked(w, r, waiting, "/people", "people.erased", p.Name)
 }
 
 // createToken makes a token of a service account, with all that its roles may do, for a year at most.

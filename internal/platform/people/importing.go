@@ -218,6 +218,8 @@ func (x *Room) check(r *http.Request, list []entry) error {
 			one.Problem = p.T("people.import.role", one.Roles[unknown])
 		case x.mayGive(r, "", nil, one.Roles) != nil:
 			one.Problem = p.T("people.import.beyond")
+		case len(x.atOnce(one.Roles)) < len(one.Roles):
+			one.Problem = p.T("people.import.four")
 		case at >= 0 && one.Unit != "":
 			one.unitID = units[at].ID
 		}

@@ -2,7 +2,8 @@
 // account; service accounts; and the organisation's units.
 //
 // What it promises: who may only read sees everything and no button; nobody gives by a role what they do not have themselves, nor
-// changes their own roles; what policy wants two people for waits for the second (package approval); a form that was made from
+// changes their own roles; what policy wants two people for waits for the second (package approval),
+// whichever way it is asked for; a form that was made from
 // an old state changes nothing and says so; a list of people is imported only after its dry run was seen.
 package people
 
@@ -16,7 +17,6 @@ import (
 	"yagura/internal/platform/access"
 	"yagura/internal/platform/approval"
 	"yagura/internal/platform/auth"
-	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/web"
 )
@@ -28,12 +28,6 @@ var templates embed.FS
 const (
 	MayRead  web.Permission = "people.read"
 	MayWrite web.Permission = "people.write"
-)
-
-// The actions that policy may want two people for.
-const (
-	actionRoles = "people.roles"
-	actionErase = "people.erase"
 )
 
 // Options are what the pages need.
@@ -56,29 +50,8 @@ type Room struct {
 // NewRoom makes the pages and registers their actions with the approvals.
 func NewRoom(site *web.Site, opt Options) *Room {
 	x := &Room{site: site, opt: opt}
-	approval.Register(opt.Approvals, actionRoles, string(MayWrite), x.mayStillGive, func(tx *db.Tx, p rolesChange) error {
-		if tx.Actor() == p.Person { // as the second of two, too
-			return ownRoles()
-		}
-		_, err := opt.Accounts.SetRolesIn(tx, p.Person, p.Version, auth.ByHand, p.Roles)
-		return err
-	})
-	approval.Register(opt.Approvals, actionErase, string(MayWrite), x.mayStillErase, func(tx *db.Tx, p erasure) error {
-		_, err := opt.Accounts.EraseIn(tx, p.Person, p.Version)
-		return err
-	})
+	x.register()
 	return x
-}
-
-type rolesChange struct {
-	Person  string
-	Version int64
-	Roles   []string
-}
-
-type erasure struct {
-	Person  string
-	Version int64
 }
 
 // Module is what the app mounts.
@@ -163,24 +136,6 @@ func (x *Room) mayGive(r *http.Request, person string, before, after []string) e
 		return ownRoles()
 	}
 	return x.covers(web.User(r), before, after)
-}
-
-// mayStillGive refuses what a request asks for where who asked, or who approves, has less than the roles of it by then.
-func (x *Room) mayStillGive(ctx context.Context, who approval.Who, asked rolesChange) error {
-	p, err := x.opt.Accounts.Person(ctx, asked.Person)
-	if err != nil {
-		return err
-	}
-	return x.covers(who, byHand(p), asked.Roles)
-}
-
-// mayStillErase does likewise for somebody who is to be erased.
-func (x *Room) mayStillErase(ctx context.Context, who approval.Who, asked erasure) error {
-	p, err := x.opt.Accounts.Person(ctx, asked.Person)
-	if err != nil {
-		return err
-	}
-	return x.covers(who, p.RoleNames(), nil)
 }
 
 // covers refuses a change of roles to somebody who has less than the roles that are given or taken.

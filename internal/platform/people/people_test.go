@@ -174,6 +174,77 @@ func TestRolesMayTakeASecondPerson(t *testing.T) {
 	}
 }
 
+// TestNoWayInGoesPastTheSecondPerson has one person make somebody with a role: a second account of their own would approve the rest.
+func TestNoWayInGoesPastTheSecondPerson(t *testing.T) {
+	t.Parallel()
+	o := open(t, "people.roles")
+	newcomer := []string{"name", "伊藤", "email", "ito@example.co.jp", "role", "employee", "role", "admin"}
+	o.post(http.StatusUnprocessableEntity, "/people", newcomer...) // no reason
+	if body := o.post(http.StatusOK, "/people", append(newcomer, "reason", "異動")...); !strings.Contains(body, "/approvals/") || !strings.Contains(body, "/invitation?ticket=") {
+		t.Errorf("neither invited nor told of the request: %s", body)
+	}
+	o.post(http.StatusSeeOther, "/people", "kind", "service", "name", "robot", "email", "robot@example.co.jp", "role", "chief", "reason", "連携")
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/api/v1/people", strings.NewReader(`{"email":"api@example.co.jp","name":"api","roles":["admin"],"reason":"異動"}`))
+	r.AddCookie(&http.Cookie{Name: "visitor", Value: string(webtest.Robot)})
+	w := httptest.NewRecorder()
+	if o.Handler().ServeHTTP(w, r); w.Code != http.StatusCreated || !strings.Contains(w.Body.String(), `"approval"`) {
+		t.Errorf("by the API: status %d: %s", w.Code, w.Body)
+	}
+	list := "email,name,roles\nlist@example.co.jp,list,admin\nplain@example.co.jp,plain,employee\n"
+	o.post(http.StatusSeeOther, "/people/-/import", "list", list, "confirmed", "1")
+	for email, want := range map[string]string{"ito@example.co.jp": "employee", "robot@example.co.jp": "", "api@example.co.jp": "", "list@example.co.jp": "nobody", "plain@example.co.jp": "employee"} {
+		got := "nobody"
+		if p, err := o.accounts.PersonByEmail(t.Context(), email); err == nil {
+			got = strings.Join(p.RoleNames(), " ")
+		}
+		if got != want {
+			t.Errorf("%s has %q before a second person approved, want %q", email, got, want)
+		}
+	}
+	page, err := o.approvals.List(t.Context(), &auth.User{ID: "x", Allowed: func(string) bool { return true }}, approval.Filter{Waiting: true, Limit: 10})
+	if err != nil || len(page.Items) != 3 {
+		t.Errorf("%d requests wait, %v", len(page.Items), err)
+	}
+}
+
+// TestARequestForSomebodyNewOutlivesTheirInvitation approves what was asked for with the person, who has changed since.
+func TestARequestForSomebodyNewOutlivesTheirInvitation(t *testing.T) {
+	t.Parallel()
+	o := open(t, "people.roles")
+	var boss [2]*auth.User
+	for i, email := range []string{"boss@example.co.jp", "mori@example.co.jp"} {
+		p, err := o.accounts.Create(t.Context(), auth.NewPerson{Email: email, Name: email, State: auth.Active, Roles: []string{"admin"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		boss[i] = &auth.User{ID: p.ID, Allowed: func(string) bool { return true }}
+	}
+	p, name := o.create("ito@example.co.jp", "伊藤", "employee"), "伊藤 蘭"
+	request, err := o.approvals.Do(t.Context(), boss[0], approval.Wish{Action: "people.roles", Subject: p.Name, Reason: "異動", Payload: map[string]any{"Person": p.ID, "Roles": []string{"chief"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.accounts.Update(t.Context(), p.ID, 0, auth.Change{Name: &name}); err != nil {
+		t.Fatal(err)
+	}
+	err = o.approvals.Decide(db.WithActor(t.Context(), boss[1].ID), boss[1], request.ID, approval.Approved, "")
+	if got := o.person(p.ID).RoleNames(); err != nil || !slices.Equal(got, []string{"chief"}) {
+		t.Errorf("after the approval %v, %v", got, err)
+	}
+}
+
+// TestNobodyTakesAnothersFactorsAlone is the way around four eyes by the second person's own account.
+func TestNobodyTakesAnothersFactorsAlone(t *testing.T) {
+	t.Parallel()
+	o := open(t, "people.factors")
+	p := o.create("ito@example.co.jp", "伊藤", "admin")
+	o.post(http.StatusUnprocessableEntity, "/people/"+p.ID+"/factors") // no reason
+	o.post(http.StatusSeeOther, "/people/"+p.ID+"/factors", "reason", "紛失")
+	if waiting, err := o.approvals.Count(t.Context(), &auth.User{ID: "x", Allowed: func(string) bool { return true }}); err != nil || waiting != 1 {
+		t.Errorf("%d requests wait, %v", waiting, err)
+	}
+}
+
 // TestNobodyGivesMoreThanTheyHave lets a chief of people, who is no administrator, try.
 func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 	t.Parallel()
