@@ -27,7 +27,8 @@ func main() {
 	yagura := flag.String("yagura", "bin/yagura", "the binary to measure")
 	vlogs := flag.String("victoria-logs", "bin/victoria-logs", "the bare log store's server")
 	corpus := flag.String("corpus", os.Getenv("YAGURA_CORPUS"), "folder with otrf/ and sigma/")
-	limit := flag.Int("events", 0, "use only so many events (0: all)")
+	limit := flag.Int("events", 0, "ingest only so many events (0: all)")
+	detect := flag.Bool("detect", true, "measure detect, too")
 	flag.Parse()
 	if *corpus == "" {
 		fmt.Fprintln(os.Stderr, "bench: YAGURA_CORPUS is not set: nothing to measure with")
@@ -35,20 +36,22 @@ func main() {
 	}
 	ctx, stop := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer stop()
-	if err := run(ctx, *yagura, *vlogs, *corpus, *limit); err != nil {
+	if err := run(ctx, *yagura, *vlogs, *corpus, *limit, *detect); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, yagura, vlogs, corpus string, limit int) error {
+func run(ctx context.Context, yagura, vlogs, corpus string, limit int, detect bool) error {
 	dir, err := os.MkdirTemp("", "yagura-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := benchDetect(ctx, yagura, corpus, dir); err != nil {
-		return fmt.Errorf("detect: %w", err)
+	if detect {
+		if err := benchDetect(ctx, yagura, corpus, dir); err != nil {
+			return fmt.Errorf("detect: %w", err)
+		}
 	}
 	bodies, events, err := bulkBodies(corpus, limit)
 	if err != nil {

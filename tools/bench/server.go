@@ -46,7 +46,7 @@ func startVictoriaLogs(binary, dir string) (*server, error) {
 			return base + "/select/logsql/query?query=" + url.QueryEscape(q)
 		},
 	}
-	return s, s.start(exec.Command(binary, "-storageDataPath="+dir, "-httpListenAddr="+address, "-retentionPeriod=100y", "-inmemoryDataFlushInterval=1s"), base+"/health")
+	return s, s.start(exec.Command(binary, "-storageDataPath="+dir, "-httpListenAddr="+address, "-retentionPeriod=100y", "-inmemoryDataFlushInterval=5s"), base+"/health")
 }
 
 func startYagura(binary, dir, corpus string, rules bool) (*server, error) {

@@ -234,7 +234,6 @@ func (v *victimRig) realStores(ctx context.Context, dir string, opt *pipeline.Op
 	}
 	opt.Store, opt.Recorder = pipeline.LogStore(s.store), s.alerts
 	opt.Normaliser = func() pipeline.Normaliser { return normalise.New(tax) }
-	opt.Horizon = 15 * time.Second // a kill was measured to cost 2 to 3; this machine may be busy
 	v.batch = func(names ...string) *intake.Batch {
 		b := batchOf(names...)
 		b.Format = intake.JSON

@@ -52,7 +52,7 @@ type Options struct {
 	Log      *slog.Logger          // nil: slog.Default()
 
 	// Horizon is how long after Append the store's rows may not be durable yet; default 30 s. (A killed logstore that
-	// flushes every second lost its last 2 to 3 s.)
+	// flushes every 5 s can lose its last 10 to 12 s.)
 	Horizon time.Duration
 	Workers int   // default GOMAXPROCS
 	Memory  int64 // bytes of raw batches being worked on at once, at most; default 32 MiB

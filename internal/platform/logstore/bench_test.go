@@ -43,7 +43,7 @@ func BenchmarkAppend(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("engine/%d_fields", fields), func(b *testing.B) {
 			_ = open(b, logstore.Options{}) // sets the engine up
-			engine := logstorage.MustOpenStorage(b.TempDir()+"/engine", &logstorage.StorageConfig{Retention: 365 * 24 * time.Hour * 10, FlushInterval: time.Second})
+			engine := logstorage.MustOpenStorage(b.TempDir()+"/engine", &logstorage.StorageConfig{Retention: 365 * 24 * time.Hour * 10, FlushInterval: 5 * time.Second})
 			defer engine.MustClose()
 			e := sample(fields)
 			rows := logstorage.GetLogRows(nil, nil, nil, nil, "")

@@ -6,9 +6,9 @@
 //   - Every event that Append takes can be found again. The engine drops what breaks its limits (row size, fields of a row,
 //     length of a name, distinct names of a stream, times outside the retention) with no more than a line in its log, so this
 //     package bends such events until they fit: see rows.go. Only fields without a value are not kept.
-//   - What Append took can be searched after a second, or after Flush. It is on disk after FlushInterval and the time that one
-//     write takes: a kill -9 costs the last 2 to 3 s at the default of 1 s, a power cut as much. There is no
-//     signal for "now durable", so a caller that promises more keeps its own copy for a horizon well beyond that.
+//   - What Append took can be searched after a second, or after Flush. It is on disk after at most two FlushIntervals and the
+//     time that one write takes: a kill -9 costs up to the last 10 to 12 s at the default of 5 s, a power cut as much. There
+//     is no signal for "now durable", so a caller that promises more keeps its own copy for a horizon well beyond that.
 //     Close makes everything durable.
 //   - While less than MinFree is free on the disk, Append answers fault.Unavailable and takes nothing; it recovers
 //     by itself. Searching goes on.
@@ -37,7 +37,7 @@ type Options struct {
 	Retention     time.Duration // default 10 years
 	MaxDisk       int64         // bytes; 0 is no limit
 	MinFree       int64         // bytes; default 256 MiB
-	FlushInterval time.Duration // default 1 s
+	FlushInterval time.Duration // default 5 s: a write makes up to 256 files a day of events, so fewer of them cost much less
 	Queries       int           // how many queries run at once; default 8, or four a core
 	Now           func() time.Time
 }
@@ -50,7 +50,7 @@ func (o Options) withDefaults() Options {
 		o.MinFree = 256 << 20
 	}
 	if o.FlushInterval <= 0 {
-		o.FlushInterval = time.Second
+		o.FlushInterval = 5 * time.Second
 	}
 	if o.Queries <= 0 {
 		o.Queries = max(8, 4*runtime.GOMAXPROCS(0)) // most of them wait for their reader
