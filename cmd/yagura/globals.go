@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"golang.org/x/term"
 
 	"yagura/internal/platform/config"
@@ -19,9 +20,10 @@ import (
 
 // Globals are the flags of every command.
 type Globals struct {
-	ConfigFile string   `name:"config" env:"YAGURA_CONFIG" placeholder:"FILE" help:"Configuration file (default: yagura.yml in the data folder, then /etc/yagura/yagura.yml)."`
-	Data       string   `name:"data" env:"YAGURA_DATA" placeholder:"DIR" help:"Data folder."`
-	Set        []string `name:"set" placeholder:"NAME=VALUE" sep:"none" help:"Any setting of the configuration, such as http.listen=:8686."`
+	ConfigFile  string           `name:"config" env:"YAGURA_CONFIG" placeholder:"FILE" help:"Configuration file (default: yagura.yml in the data folder, then /etc/yagura/yagura.yml)."`
+	Data        string           `name:"data" env:"YAGURA_DATA" placeholder:"DIR" help:"Data folder."`
+	ShowVersion kong.VersionFlag `name:"version" help:"Show the version."`
+	Set         []string         `name:"set" placeholder:"NAME=VALUE" sep:"none" help:"Any setting of the configuration, such as http.listen=:8686."`
 }
 
 // load puts the configuration together; flags are settings that the command's own flags give.

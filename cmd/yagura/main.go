@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"yagura/internal/platform/build"
 )
 
 func main() {
@@ -47,6 +49,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	io := &streams{in, out, errOut}
 	exited := -1
 	parser, err := kong.New(&c,
+		kong.Vars{"version": "yagura " + build.Version()},
 		kong.Name("yagura"),
 		kong.Description("The watchtower: logs in, threats out, evidence kept. Documentation: docs/ in the source tree."),
 		kong.Writers(out, errOut),
