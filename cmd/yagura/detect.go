@@ -84,10 +84,10 @@ func (c *detectCmd) Run(ctx context.Context, io *streams) error {
 // printProblems names what could not be read.
 func printProblems(w io.Writer, problems []load.Problem) {
 	for _, p := range problems {
-		fmt.Fprintln(w, "skipped:", oneLine(p.String()))
+		fmt.Fprintln(w, "problem:", oneLine(p.String()))
 	}
 	if len(problems) == load.MaxProblems {
-		fmt.Fprintf(w, "skipped: only the first %d are named\n", load.MaxProblems)
+		fmt.Fprintf(w, "problem: only the first %d are named\n", load.MaxProblems)
 	}
 }
 

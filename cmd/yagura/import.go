@@ -19,6 +19,9 @@ type importCmd struct {
 
 // Run sends the files to the server that has the data folder open, or stores them itself where none has.
 func (c *importCmd) Run(ctx context.Context, g *Globals, io *streams) error {
+	if err := exist(c.Files); err != nil { // before a data folder is made for nothing
+		return err
+	}
 	conf, _, err := g.load(nil)
 	if err != nil {
 		return err
