@@ -3,7 +3,8 @@
 // The body is, by its Content-Type:
 //
 //	application/x-ndjson, application/json  one JSON object a line, or an array of objects, or objects one after the other;
-//	                                        {"Records":[…]}, as cloud services store their logs, is what is in the list
+//	                                        {"Records":[…]}, as cloud services store their logs, is what is in the list;
+//	                                        taken for it is no type at all, and the one that curl --data says without being told
 //	text/plain                              one event a line, recognised by its looks
 //	application/vnd.yagura.batch            one intake.Batch in its binary form; for the local administrator only
 //
@@ -121,7 +122,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, caller gate.Calle
 	case "text/plain":
 		batch.Format = cmp.Or(batch.Format, intake.Line)
 		s.lines()
-	case "", "application/json", "application/x-ndjson", "application/ndjson", "application/jsonl":
+	case "", "application/json", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-www-form-urlencoded":
 		batch.Format = cmp.Or(batch.Format, intake.JSON)
 		s.objects()
 	default:

@@ -60,6 +60,7 @@ func TestEvents(t *testing.T) {
 		{"a list as Azure writes it", "", whole, "{\n\"records\": [\n{\"a\":1}, 7]\n}\n", 200, intake.JSON, []string{`0 {"a":1}`}, "1: no JSON object"},
 		{"such lists one a line", "", ndjson, "{\"Records\":[{\"a\":1}]}\n{\"a\":2}\n{\"Records\":[{\"a\":3}]}\n", 200, intake.JSON, []string{`0 {"a":1}`, `0 {"a":2}`, `0 {"a":3}`}, ""},
 		{"a list with something beside it", "", ndjson, `{"Records":[{"a":1}],"b":2}`, 200, intake.JSON, []string{`0 {"Records":[{"a":1}],"b":2}`}, ""},
+		{"curl that was told no type", "", "application/x-www-form-urlencoded", "{\"a\":1}\n{\"a\":2}\n", 200, intake.JSON, []string{`0 {"a":1}`, `0 {"a":2}`}, ""},
 		{"lines of text", "?dataset=sshd", plain, "Apr  1 web sshd[1]: a\nb \x83\n", 200, intake.Line, []string{"0 Apr  1 web sshd[1]: a", "0 b \x83"}, ""},
 		{"syslog messages", "?format=syslog", plain, "<34>1 - - - - - - a\n", 200, intake.Syslog, []string{"0 <34>1 - - - - - - a"}, ""},
 	}
