@@ -32,6 +32,7 @@ type evtxReader struct {
 
 	chunk  []byte
 	number int // of the chunk, from 1; 0 before the file header has been read
+	chunks int // that the file has, as its header says
 	offset int // of the next record
 	end    int // of the chunk's records
 	xml    binXML
@@ -64,6 +65,7 @@ func (e *evtxReader) header() error {
 	if major := binary.LittleEndian.Uint16(head[38:]); major != 3 {
 		e.damage("file header", fmt.Sprintf("EVTX version %d.%d is not known; read as version 3", major, binary.LittleEndian.Uint16(head[36:])))
 	}
+	e.chunks = int(binary.LittleEndian.Uint16(head[42:]))
 	// The header's own block size is always 4096; a damaged one must not move the chunks.
 	e.chunk = make([]byte, chunkSize)
 	return e.nextChunk()
@@ -86,6 +88,9 @@ func (e *evtxReader) nextChunk() error {
 			e.damage("", fmt.Sprintf("it breaks off in %s, after %d of %d bytes", place, n, chunkSize))
 			clear(e.chunk[n:])
 		case err != nil:
+			if errors.Is(err, io.EOF) && e.number <= e.chunks {
+				e.damage("", fmt.Sprintf("it ends before %s, of %d that its header tells of", place, e.chunks))
+			}
 			return err
 		case string(e.chunk[:8]) != chunkMagic:
 			if !zero(e.chunk) {

@@ -137,6 +137,7 @@ func (c *chunkBuilder) file() []byte {
 	copy(header, "ElfFile\x00")
 	binary.LittleEndian.PutUint16(header[36:], 1)
 	binary.LittleEndian.PutUint16(header[38:], 3)
+	binary.LittleEndian.PutUint16(header[42:], 1) // chunks
 	return append(header, chunk...)
 }
 

@@ -65,6 +65,7 @@ func TestDamagedEVTXIsReadAsFarAsItMakesSense(t *testing.T) {
 		{"the second record's content", change(second+28, 0x3f), 2, 1, "checksum"},
 		{"the chunk's magic", change(4096, 'X'), 0, 0, "chunk 1: it does not begin like a chunk"},
 		{"the file's end", good[:second+30], 2, 1, ": it breaks off in chunk 1"},
+		{"everything but the header", good[:4096], 0, 0, ": it ends before chunk 1, of 1 that its header tells of"},
 		{"a chunk before it", append(append(bytes.Clone(good[:4096]), bytes.Repeat([]byte{7}, 64<<10)...), good[4096:]...), 2, 0, "chunk 1: it does not begin like a chunk"},
 		{"an empty chunk before it", append(append(bytes.Clone(good[:4096]), make([]byte, 64<<10)...), good[4096:]...), 2, 0, ""},
 	} {

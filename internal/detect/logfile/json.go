@@ -24,7 +24,7 @@ func isJSON(start string) bool {
 
 // newJSON chooses by the beginning: objects that take a line each are read by line, so that one that is damaged costs
 // nothing but itself; everything else by the nesting of its braces.
-func newJSON(r *bufio.Reader, ext string) reader {
+func newJSON(r *bufio.Reader, ext string, f *File) reader {
 	head, _ := r.Peek(bufferSize)
 	head = bytes.TrimLeft(head, " \t\r\n")
 	first, _, _ := bytes.Cut(head, []byte("\n"))
@@ -35,7 +35,7 @@ func newJSON(r *bufio.Reader, ext string) reader {
 	if byLine {
 		return &jsonLines{lines: &lineReader{r: r}}
 	}
-	return &jsonValues{r: r}
+	return &jsonValues{r: r, file: f}
 }
 
 // wrapped returns the name of the list that an object wraps as cloud services store their logs: {"Records": [ … ]}.
@@ -80,9 +80,11 @@ func (j *jsonLines) next(b *batch) error {
 // quotes only; whether what is between them is JSON is for the normaliser to say.
 type jsonValues struct {
 	r      *bufio.Reader
+	file   *File
 	buf    []byte
 	number uint64
 	opened bool // the beginning has been read
+	lists  int  // that are open
 }
 
 func (j *jsonValues) next(b *batch) error {
@@ -92,16 +94,24 @@ func (j *jsonValues) next(b *batch) error {
 			if _, err := j.r.ReadSlice('['); err != nil {
 				return err
 			}
+			j.lists++
 		}
 	}
 	for {
 		c, err := j.r.ReadByte()
 		if err != nil {
+			if errors.Is(err, io.EOF) && j.lists > 0 {
+				j.file.damaged("", "it breaks off: the list of objects is not closed")
+			}
 			return err
 		}
 		switch c {
-		case ' ', '\t', '\r', '\n', ',', '[', ']', 0x1e:
+		case ' ', '\t', '\r', '\n', ',', 0x1e:
 			continue
+		case '[':
+			j.lists++
+		case ']':
+			j.lists--
 		case '{':
 			return j.object(b)
 		case '}':

@@ -176,7 +176,7 @@ func (f *File) recognise(content *bufio.Reader, packed bool) error {
 	case ext == ".csv" || ext == ".tsv":
 		f.reader = newCSV(lines, f)
 	case isJSON(start) || ext == ".json" || ext == ".ndjson" || ext == ".jsonl":
-		f.reader = newJSON(text, ext)
+		f.reader = newJSON(text, ext, f)
 	default:
 		f.format = intake.Line
 		f.reader = &plainReader{lines: lines}
