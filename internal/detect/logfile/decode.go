@@ -14,6 +14,8 @@ import (
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
+
+	"yagura/internal/detect/charset"
 )
 
 const bufferSize = 256 << 10
@@ -97,11 +99,6 @@ func looksShiftJIS(head []byte) bool {
 			sure = sure[:len(sure)-1]
 		}
 	}
-	if bytes.IndexByte(sure, 0) >= 0 || utf8.Valid(sure) {
-		return false
-	}
-	text, err := japanese.ShiftJIS.NewDecoder().Bytes(sure)
-	return err == nil && !bytes.ContainsRune(text, utf8.RuneError) && bytes.ContainsFunc(text, func(r rune) bool {
-		return r >= 'ぁ' && r <= 'ヿ' || r >= '一' && r <= '龥'
-	})
+	_, ok := charset.ShiftJIS(sure)
+	return ok
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/valyala/fastjson"
 
+	"yagura/internal/detect/charset"
 	"yagura/internal/detect/intake"
 	"yagura/internal/detect/taxonomy"
 	"yagura/internal/event"
@@ -52,11 +53,17 @@ func (n *Normaliser) Normalise(b *intake.Batch, it *intake.Item, ev *event.Event
 	if it.Error != "" {
 		return errors.New(it.Error)
 	}
-	if len(bytes.TrimSpace(it.Data)) == 0 {
+	if len(bytes.Trim(it.Data, " \t\r\n\x00")) == 0 { // zeros: the hole that a power cut or copytruncate leaves in a log
 		return errors.New("the item is empty")
 	}
 	n.begin(b.Received, b.Dataset)
-	if err := n.read(b.Format, it.Data, ev); err != nil {
+	data, plain := it.Data, utf8.Valid(it.Data)
+	if !plain {
+		if text, ok := charset.ShiftJIS(data); ok {
+			data = text
+		}
+	}
+	if err := n.read(b.Format, data, ev); err != nil {
 		return err
 	}
 	if ev.Time.IsZero() {
@@ -66,6 +73,9 @@ func (n *Normaliser) Normalise(b *intake.Batch, it *intake.Item, ev *event.Event
 		ev.Add(event.Message, n.summary(ev))
 	}
 	disown(ev)
+	if !plain { // what is no UTF-8 comes out of JSON as it did not go in
+		addOriginal(it.Data, ev)
+	}
 	addOrigin(b, it, ev)
 	return nil
 }
@@ -197,12 +207,18 @@ func Failed(b *intake.Batch, it *intake.Item, err error, ev *event.Event) {
 	}
 	ev.Add(event.ErrorMessage, reason)
 	ev.Add(event.Message, "Could not be read: "+reason)
-	if utf8.Valid(it.Data) {
-		ev.Add(event.Original, string(it.Data))
-	} else {
-		ev.Add(event.Original, base64.StdEncoding.EncodeToString(it.Data))
-		ev.Add(originalEncoding, "base64")
-	}
+	addOriginal(it.Data, ev)
 	addOrigin(b, it, ev)
 	ev.AddNonEmpty(event.EventDataset, b.Dataset)
+}
+
+// addOriginal keeps the item as it came.
+func addOriginal(data []byte, ev *event.Event) {
+	if utf8.Valid(data) {
+		ev.Add(event.Original, string(data))
+		return
+	}
+	ev.Delete(event.Original) // a sender's own
+	ev.Add(event.Original, base64.StdEncoding.EncodeToString(data))
+	ev.Add(originalEncoding, "base64")
 }

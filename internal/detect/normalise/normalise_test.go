@@ -1,10 +1,12 @@
 package normalise_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"yagura/internal/detect/intake"
 	"yagura/internal/detect/normalise"
@@ -81,5 +83,45 @@ func TestAFailedItemIsKeptAsItCame(t *testing.T) {
 		if !ev.Time.Equal(received) || ev.Get(event.Message) == "" {
 			t.Errorf("%q: no time or message", c.item.Data)
 		}
+	}
+}
+
+// TestTextThatIsNoUTF8IsReadAndKept: an appliance made for Japan speaks Shift_JIS; what else is no UTF-8 is kept as it came.
+func TestTextThatIsNoUTF8IsReadAndKept(t *testing.T) {
+	t.Parallel()
+	n := newNormaliser(t)
+	for _, c := range []struct {
+		format        intake.Format
+		data, message string
+	}{
+		{intake.Syslog, "<134>\x8eR\x93c: \x83\x8d\x83O\x83C\x83\x93\x8e\xb8\x94s", "ログイン失敗"},
+		{intake.Line, "\x83\x8d\x83O\x83C\x83\x93\x8e\xb8\x94s", "ログイン失敗"},
+		{intake.JSON, "{\"message\":\"\x83\x8d\x83O\x83C\x83\x93\"}", "ログイン"},
+		{intake.Syslog, "<134>app: Zugriff f\xfcr M\xfcller", "Zugriff f\xfcr M\xfcller"},
+		{intake.Syslog, "<134>app: ログイン失敗", "ログイン失敗"},
+	} {
+		var ev event.Event
+		if err := n.Normalise(&intake.Batch{Format: c.format, Received: time.Now()}, &intake.Item{Data: []byte(c.data)}, &ev); err != nil {
+			t.Fatal(err)
+		}
+		if got := ev.Get(event.Message); got != c.message {
+			t.Errorf("%q: message %q, want %q", c.data, got, c.message)
+		}
+		original := ""
+		if !utf8.ValidString(c.data) {
+			original = base64.StdEncoding.EncodeToString([]byte(c.data))
+		}
+		if got := ev.Get(event.Original); got != original {
+			t.Errorf("%q: original %q, want %q", c.data, got, original)
+		}
+	}
+}
+
+func TestNothingButZerosIsNoEvent(t *testing.T) {
+	t.Parallel()
+	var ev event.Event
+	err := newNormaliser(t).Normalise(&intake.Batch{Format: intake.Line}, &intake.Item{Data: make([]byte, 100)}, &ev)
+	if err == nil {
+		t.Errorf("an event without anything: %v", ev.Fields())
 	}
 }
