@@ -279,7 +279,8 @@ func (n *Normaliser) hostAndTag(s string, ev *event.Event) (message string) {
 	}
 	setHost(ev, first)
 	rest := strings.TrimPrefix(s[len(first):], " ")
-	if after, ok := strings.CutPrefix(strings.TrimLeft(rest, " "), ": %"); ok { // ASA: "fw01 : %ASA-6-…"
+	// ASA: "fw01 : %ASA-6-…"; what a relay made of it: "192.0.2.1 %ASA-6-…"
+	if after, ok := strings.CutPrefix(strings.TrimPrefix(strings.TrimLeft(rest, " "), ": "), "%"); ok {
 		return rest[len(rest)-len(after)-1:]
 	}
 	return n.tag(rest, ev)
