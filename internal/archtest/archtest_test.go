@@ -173,6 +173,20 @@ func TestNoUnfinishedWork(t *testing.T) {
 }
 
 // TestEveryPackageSaysWhatItPromises asks each package for a comment of its own.
+// TestFormsAreReadFromTheBodyAlone finds http.Request.FormValue, which takes a field from the address where the body has none: what is
+// posted stands in the body (PostFormValue), what is asked for in the address (URL.Query).
+func TestFormsAreReadFromTheBodyAlone(t *testing.T) {
+	t.Parallel()
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.SelectorExpr); ok && call.Sel.Name == "FormValue" {
+				t.Errorf("%s: FormValue mixes the body and the address", s.set.Position(n.Pos()))
+			}
+			return true
+		})
+	}
+}
+
 func TestEveryPackageSaysWhatItPromises(t *testing.T) {
 	t.Parallel()
 	documented := make(map[string]bool)

@@ -33,7 +33,7 @@ func (x *Room) add(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if r.FormValue("do") != "add" {
+	if r.PostFormValue("do") != "add" {
 		view.Review, err = x.library.Review(view.Name, []byte(view.Text))
 		return x.answerAdd(w, r, view, err)
 	}

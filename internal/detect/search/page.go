@@ -276,11 +276,11 @@ func reason(err error) string {
 func (x *Room) save(w http.ResponseWriter, r *http.Request) error {
 	span := url.Values{}
 	for _, name := range []string{"since", "start", "end"} {
-		if text := r.FormValue(name); text != "" {
+		if text := r.PostFormValue(name); text != "" {
 			span.Set(name, text)
 		}
 	}
-	one := Saved{Name: r.FormValue("name"), Query: r.FormValue("q"), Span: span.Encode(), CreatedBy: web.User(r).ID}
+	one := Saved{Name: r.PostFormValue("name"), Query: r.PostFormValue("q"), Span: span.Encode(), CreatedBy: web.User(r).ID}
 	if err := x.saved.save(r.Context(), one); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (x *Room) renderConnect(w http.ResponseWriter, r *http.Request, status int,
 
 // create makes a token and shows it.
 func (x *Room) create(w http.ResponseWriter, r *http.Request) error {
-	view := connectView{Kind: r.FormValue("kind"), Name: r.FormValue("name")}
+	view := connectView{Kind: r.PostFormValue("kind"), Name: r.PostFormValue("name")}
 	secret, _, err := x.opt.Tokens.Create(r.Context(), view.Name, web.User(r).ID)
 	if fault.Is(err, fault.Invalid) {
 		view.Error = web.Message(r, err)
@@ -99,7 +99,7 @@ func (x *Room) revoke(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	back := "/sources"
-	if name := r.FormValue("name"); sourceName.MatchString(name) {
+	if name := r.PostFormValue("name"); sourceName.MatchString(name) {
 		back = row{Name: name}.Path()
 	}
 	if rows, err := x.rows(r.Context()); err == nil && !contains(rows, back) {

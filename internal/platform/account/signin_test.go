@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -257,6 +258,44 @@ func TestTooManyGuesses(t *testing.T) {
 		return
 	}
 	t.Error("a hundred guesses, and nobody slows them down")
+}
+
+// TestFieldsOfSecretsSuitPasswordManagers looks at the fields that take secrets: masked, named for managers, nothing kept from being pasted.
+func TestFieldsOfSecretsSuitPasswordManagers(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.person("tanaka@example.com", "employee")
+	b := h.browser()
+	field := regexp.MustCompile(`<input[^>]*\sname="(password|old|new|again)"[^>]*>`)
+	seen := 0
+	look := func(page string, want map[string]string) {
+		for _, m := range field.FindAllStringSubmatch(page, -1) {
+			seen++
+			if !strings.Contains(m[0], `type="password"`) || !strings.Contains(m[0], `autocomplete="`+want[m[1]]+`"`) || strings.Contains(m[0], "maxlength") || strings.Contains(m[0], "onpaste") || strings.Contains(m[0], "value=") {
+				t.Errorf("%s", m[0])
+			}
+		}
+	}
+	look(b.get("/signin").text, map[string]string{"password": "current-password"})
+	b.signIn("tanaka@example.com", "")
+	look(b.get("/account/password").text, map[string]string{"old": "current-password", "new": "new-password", "again": "new-password"})
+	if seen != 4 {
+		t.Errorf("%d fields of passwords", seen)
+	}
+}
+
+// TestFieldsInTheAddressAreNone sends a sign-in's name or password in the address, where it would be logged, beside or instead of the form.
+func TestFieldsInTheAddressAreNone(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.person("tanaka@example.com", "employee")
+	address := "/signin?name=tanaka%40example.com&password=" + strings.ReplaceAll(good, " ", "+")
+	if p := h.browser().post(address); p.status != http.StatusUnprocessableEntity {
+		t.Errorf("what stands in the address signs in: %d", p.status)
+	}
+	if p := h.browser().post(address, "name", "tanaka@example.com", "name", "other@example.com", "password", "a wrong password", "password", good); p.status != http.StatusUnprocessableEntity {
+		t.Errorf("the second of two passwords signs in: %d", p.status)
+	}
 }
 
 func TestSignOutTakesNobodyElse(t *testing.T) {

@@ -124,6 +124,47 @@ func serial(t *testing.T, s *httpd.Server) int64 {
 	return connection.ConnectionState().PeerCertificates[0].SerialNumber.Int64()
 }
 
+// TestWhereAMessageEndsIsNeverInDoubt sends requests whose end two readers could see at two places: behind one that sees another end than we
+// do, a second request would hide in the first.
+func TestWhereAMessageEndsIsNeverInDoubt(t *testing.T) {
+	t.Parallel()
+	s := listen(t, httpd.Options{Listen: "127.0.0.1:0"})
+	hidden := make(chan string, 10)
+	defer serve(t, s, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if r.URL.Path != "/" {
+			hidden <- r.URL.Path
+		}
+	}))()
+	for name, head := range map[string]string{
+		"two lengths":                      "Content-Length: 4\r\nContent-Length: 44",
+		"a length with a sign":             "Content-Length: +4",
+		"an encoding that nobody knows":    "Transfer-Encoding: xchunked",
+		"two encodings":                    "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+		"a space before the colon":         "Transfer-Encoding : chunked",
+		"a name that goes on in two lines": "X: y\r\n\tz\r\nContent-Length : 4",
+	} {
+		connection, err := net.Dial("tcp", httpd.Address(s).String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(connection, "POST / HTTP/1.1\r\nHost: a\r\n"+head+"\r\n\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a\r\n\r\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+		if err != nil || answer.StatusCode != http.StatusBadRequest && answer.StatusCode != http.StatusNotImplemented {
+			t.Errorf("%s: %v, %v", name, answer, err)
+		}
+		_ = connection.Close()
+	}
+	select {
+	case path := <-hidden:
+		t.Errorf("%s was reached", path)
+	default:
+	}
+}
+
 func TestANewCertificateIsTakenUpWithoutARestart(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)

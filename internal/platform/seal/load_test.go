@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	osexec "os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -115,6 +116,26 @@ func TestACommandThatHangsIsEnded(t *testing.T) {
 	command := script(t, "echo waiting for the HSM >&2; sleep 600")
 	if _, err := seal.Load(ctx, seal.Options{Command: command}); !errors.Is(err, context.DeadlineExceeded) || !fault.Is(err, fault.Unavailable) {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+// TestTheCommandMeetsNoShell gives the command a word that a shell would take apart.
+func TestTheCommandMeetsNoShell(t *testing.T) {
+	t.Parallel()
+	echo, err := osexec.LookPath("printf")
+	if err != nil {
+		t.Skip("needs printf")
+	}
+	made := filepath.Join(t.TempDir(), "made")
+	word := secret('1') + "; touch " + made + " $(touch " + made + ")"
+	if _, err := seal.Load(t.Context(), seal.Options{Command: []string{echo, "%s", word}}); err == nil {
+		t.Error("the whole word was no key, and was taken for one")
+	}
+	if _, err := os.Stat(made); err == nil {
+		t.Error("a shell has run it")
+	}
+	if _, err := seal.Load(t.Context(), seal.Options{Command: []string{echo, "%s", secret('1')}}); err != nil {
+		t.Errorf("without the rest: %v", err)
 	}
 }
 

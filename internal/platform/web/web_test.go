@@ -137,11 +137,21 @@ func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	site := newSite(t)
 	for _, path := range []string{"/public", "/specimen", "/nothing", "/panics/x", "/static/nothing"} {
-		h := site.Do(webtest.Request{Path: path}).Header()
+		h := site.Do(webtest.Request{Path: path, Header: map[string]string{"Origin": "https://evil.example"}}).Header()
 		policy := h.Get("Content-Security-Policy")
-		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || h.Get("X-Content-Type-Options") != "nosniff" ||
+		for _, part := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'", "script-src 'self';"} {
+			if !strings.Contains(policy, part) {
+				t.Errorf("%s: no %s in %q", path, part, policy)
+			}
+		}
+		if strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "same-origin" ||
 			h.Get("X-Request-Id") == "" || h.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %v", path, h)
+		}
+		for name := range h {
+			if strings.HasPrefix(name, "Access-Control-") {
+				t.Errorf("%s: lets other sites read: %s", path, name)
+			}
 		}
 	}
 }
@@ -257,8 +267,10 @@ func TestStaticFilesAreKeptForEverUnderTheirHash(t *testing.T) {
 	if answer := site.Do(webtest.Request{Path: "/static/specimen/specimen." + own}); !found || answer.Code != 200 {
 		t.Errorf("the module's own style: %q, status %d", own, answer.Code)
 	}
-	if plain := site.Do(webtest.Request{Path: "/static/app.css"}); plain.Code != 404 {
-		t.Errorf("without its hash: %d", plain.Code)
+	for _, path := range []string{"/static/app.css", "/static/", "/static/specimen/", "/static/app.go", "/.git/config"} { // no hash, no list, no source
+		if answer := site.Do(webtest.Request{As: webtest.Admin, Path: path}); answer.Code != 404 {
+			t.Errorf("%s: %d", path, answer.Code)
+		}
 	}
 }
 
