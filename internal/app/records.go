@@ -15,6 +15,7 @@ import (
 	"yagura/internal/platform/approval"
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/blob"
+	"yagura/internal/platform/calendar"
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
@@ -44,6 +45,8 @@ type Records struct {
 	Accounts  *auth.Accounts
 	Approvals *approval.Approvals
 	Record    *record.Store
+	// Organisation is how days are counted here: fiscal years, holidays, the zone of deadlines.
+	Organisation calendar.Organisation
 
 	breached *auth.Lists
 }
@@ -71,6 +74,9 @@ func OpenRecords(ctx context.Context, c *config.Config, opt RecordsOptions) (x *
 			err = errors.Join(err, x.Close())
 		}
 	}()
+	if x.Organisation, err = organisation(c.Organisation); err != nil {
+		return x, err
+	}
 	if x.Keys, err = seal.Load(ctx, KeyOptions(c)); err != nil {
 		return x, err
 	}

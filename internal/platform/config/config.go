@@ -24,6 +24,8 @@ type Config struct {
 	Store  Store  `name:"store"`
 	Alerts Alerts `name:"alerts"`
 
+	Organisation Organisation `name:"organisation"`
+
 	Database  Database  `name:"database"`
 	Secrets   Secrets   `name:"secrets"`
 	Auth      Auth      `name:"auth"`
@@ -50,6 +52,14 @@ type HTTP struct {
 	ACMEDirectory string   `name:"acme_directory" default:"https://acme-v02.api.letsencrypt.org/directory" help:"the certificate authority's ACME directory"`
 	ACMEEmail     string   `name:"acme_email" help:"contact for the certificate authority"`
 	Redirect      string   `name:"redirect" help:"address, such as :80, that sends browsers on to HTTPS and answers ACME's HTTP challenge"`
+}
+
+// Organisation is how the organisation counts its days.
+type Organisation struct {
+	FiscalYearStart string   `name:"fiscal_year_start" default:"4" oneof:"1 2 3 4 5 6 7 8 9 10 11 12" help:"month in which the fiscal year begins"`
+	TimeZone        string   `name:"time_zone" default:"Asia/Tokyo" help:"zone of deadlines and schedules"`
+	Holidays        string   `name:"holidays" help:"YAML file of public holidays; without it Japan's"`
+	ClosingDays     []string `name:"closing_days" help:"closing days besides, such as 2026-08-13..2026-08-14, or 12-29..01-03 for every year"`
 }
 
 // Database is where records are kept.

@@ -127,6 +127,9 @@ func (f cronField) value(text string) (int, error) {
 	return n, nil
 }
 
+// Expression returns the five fields.
+func (c *Cron) Expression() string { return c.text }
+
 // String returns the five fields and the zone.
 func (c *Cron) String() string { return c.text + " " + c.zone.String() }
 

@@ -15,7 +15,6 @@ import (
 	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/jobs"
-	"yagura/internal/platform/ledger"
 )
 
 // bench is a queue with a kind of job, "box.paint", and what its handler was given.
@@ -32,19 +31,12 @@ type paint struct{ Colour string }
 
 func open(t testing.TB, d *db.DB, spec jobs.Spec, opt jobs.Options) *bench {
 	t.Helper()
-	log, err := ledger.Open(t.Context(), d, ledger.Options{KeyFile: t.TempDir() + "/key"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	opt.DB, opt.Ledger, opt.Log = d, log, slog.New(slog.DiscardHandler)
+	opt.DB, opt.Log = d, slog.New(slog.DiscardHandler)
 	if opt.Poll == 0 {
 		opt.Poll = 20 * time.Millisecond
 	}
 	q, err := jobs.Open(t.Context(), opt)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := log.Track(t.Context(), jobs.Tables()...); err != nil {
 		t.Fatal(err)
 	}
 	b := &bench{Queue: q, t: t, db: d, do: func(context.Context, string) error { return nil }}
