@@ -23,6 +23,7 @@ import (
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/letter"
 	"yagura/internal/platform/mail"
+	"yagura/internal/platform/preference"
 	"yagura/internal/platform/record"
 	"yagura/internal/platform/scim"
 	"yagura/internal/platform/seal"
@@ -131,7 +132,7 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 		Roles: x.Roles, Seal: x.Keys, Ledger: x.Ledger, Mailer: letters, PublicURL: opt.PublicURL,
 		IdleLimit: time.Duration(c.Auth.Idle), AbsoluteLimit: time.Duration(c.Auth.Absolute), StepUp: time.Duration(c.Auth.StepUp),
 		AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
-		Forget: []func(*db.Tx, string) error{scim.Forget(x.Ledger)},
+		Forget: []func(*db.Tx, string) error{scim.Forget(x.Ledger), preference.Forget},
 	}
 	if c.Auth.Breached != "" {
 		if x.breached, err = auth.OpenLists(c.Auth.Breached); err != nil {

@@ -35,7 +35,7 @@ import (
 	"yagura/internal/platform/ledger/room"
 	"yagura/internal/platform/oidc"
 	"yagura/internal/platform/people"
-	"yagura/internal/platform/record/desk"
+	"yagura/internal/platform/preference"
 	"yagura/internal/platform/scim"
 	"yagura/internal/platform/web"
 	"yagura/internal/platform/web/settings"
@@ -283,6 +283,7 @@ func (s *Server) newSite() (*web.Site, error) {
 	options := web.Options{
 		Auth: s.Accounts, Log: s.opt.Log, Version: build.Version(), Limit: s.limiter.Person,
 		StepUp: time.Duration(s.opt.Config.Auth.StepUp), Name: auth.NewNameBook(s.Accounts).Name,
+		Keeper: preference.New(s.DB, s.Accounts),
 	}
 	if s.opt.Demo {
 		options.Notice = func() string { return "demo.notice" }
@@ -300,9 +301,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts})
 	return []web.Module{
-		records.Own(),
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
 		alert.NewRoom(site, s.Alerts, s.Rules).Module(),
 		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts}).Module(),

@@ -16,6 +16,7 @@ import (
 	"yagura/internal/platform/jobs"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/mail"
+	"yagura/internal/platform/preference"
 	"yagura/internal/platform/record"
 	"yagura/internal/platform/scim"
 	"yagura/internal/platform/seal"
@@ -37,6 +38,7 @@ func stores() []store {
 		{"approval", approval.Migrations(), approval.Tables()},
 		{"jobs", jobs.Migrations(), jobs.Tables()},
 		{"record", record.Migrations(), record.Tables()},
+		{"preference", preference.Migrations(), nil},
 		{"alert", alert.Migrations(), alert.Tables()},
 		{"rule", rule.Migrations(), rule.Tables()},
 		{"search", search.Migrations(), search.Tables()},
@@ -69,6 +71,7 @@ func Untracked() map[string]string {
 		"job":             "work of the machine that waits; what people decide about it is in job_decision",
 		"job_schedule":    "when the machine does something next",
 		"mail_outbox":     "mails that wait",
+		"preference":      "how people like their pages to look",
 	}
 }
 

@@ -60,6 +60,9 @@ func (x *Room) Module() web.Module {
 		Name:        "alert",
 		Templates:   templateFiles,
 		Permissions: []web.Permission{MayRead, MayWrite},
+		Finders:     []web.Finder{web.FinderFunc(x.find)},
+		Cards:       []web.Card{web.CardFunc(x.waiting)},
+		Help:        "alerts",
 		Nav:         []web.NavItem{{House: "detect", Key: "alert.title", Path: "/alerts", Permission: MayRead, Order: 20}},
 		Routes: []web.Route{
 			{Pattern: "GET /alerts", Permission: MayRead, Handle: x.list},

@@ -52,6 +52,9 @@ func (x *Room) Module() web.Module {
 		Templates:   templateFiles,
 		Static:      staticFiles,
 		Permissions: []web.Permission{MayRead, MayWrite},
+		Finders:     []web.Finder{web.FinderFunc(x.find)},
+		Commands:    []web.Command{{Key: "rule.add", Path: "/rules/-/add"}},
+		Help:        "rules",
 		Nav:         []web.NavItem{{House: "detect", Key: "rule.title", Path: "/rules", Permission: MayRead, Order: 30}},
 		Routes: []web.Route{
 			{Pattern: "GET /rules", Permission: MayRead, Handle: x.list},

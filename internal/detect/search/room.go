@@ -70,6 +70,7 @@ func (x *Room) Module() web.Module {
 		Templates:   templateFiles,
 		Static:      staticFiles,
 		Permissions: []web.Permission{MayRead, MaySave},
+		Help:        "search",
 		Nav:         []web.NavItem{{House: "detect", Key: "search.title", Path: "/search", Permission: MayRead, Order: 10}},
 		Routes: []web.Route{
 			{Pattern: "GET /search", Permission: MayRead, Handle: x.page},

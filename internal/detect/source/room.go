@@ -61,6 +61,8 @@ func (x *Room) Module() web.Module {
 		Name:        "source",
 		Templates:   templateFiles,
 		Permissions: []web.Permission{MayRead, MayWrite},
+		Commands:    []web.Command{{Key: "source.connect", Path: "/sources/-/connect"}},
+		Help:        "sources",
 		Nav:         []web.NavItem{{House: "detect", Key: "source.title", Path: "/sources", Permission: MayRead, Order: 40}},
 		Routes: []web.Route{
 			{Pattern: "GET /sources", Permission: MayRead, Handle: x.list},

@@ -90,6 +90,8 @@ func (x *Room) Module() web.Module {
 		Templates:   templates,
 		Static:      static,
 		Permissions: []web.Permission{MayRead, MayWrite},
+		Commands:    []web.Command{{Key: "role.new", Path: "/roles/-/new"}},
+		Help:        "people",
 		Nav:         []web.NavItem{{House: "settings", Key: "role.title", Path: "/roles", Permission: MayRead, Order: 20}},
 		Routes: []web.Route{
 			{Pattern: "GET /roles", Permission: MayRead, Handle: x.matrix},

@@ -77,7 +77,11 @@ func New(site *web.Site, opt Options) *Account {
 
 // Module is what the app mounts.
 func (x *Account) Module() web.Module {
-	return web.Module{Name: "account", Templates: templates, Static: static, Routes: append(x.gates(), x.rooms()...)}
+	return web.Module{Name: "account", Templates: templates, Static: static, Routes: append(x.gates(), x.rooms()...), Help: "people",
+		Commands: []web.Command{
+			{Key: "account.title", Path: "/account"}, {Key: "preferences.title", Path: "/preferences"}, {Key: "account.factors", Path: "/account/second-factor"},
+			{Key: "account.password", Path: "/account/password"}, {Key: "account.sessions", Path: "/account/sessions"}, {Key: "account.tokens", Path: "/account/tokens"},
+		}}
 }
 
 // gates are the pages for people who are not, or not fully, signed in.
@@ -113,6 +117,7 @@ func (x *Account) gates() []web.Route {
 func (x *Account) rooms() []web.Route {
 	return []web.Route{
 		{Pattern: "GET /account", Permission: web.SignedIn, Handle: x.profile},
+		{Pattern: "GET /preferences", Permission: web.SignedIn, Handle: x.preferences},
 		{Pattern: "GET /account/password", Permission: web.SignedIn, Fresh: true, Handle: x.person(x.passwordPage)},
 		{Pattern: "POST /account/password", Permission: web.SignedIn, Fresh: true, Handle: x.person(x.changePassword)},
 		{Pattern: "GET /account/second-factor", Permission: web.Enrolling, Handle: x.person(x.factors)},

@@ -23,6 +23,7 @@ import (
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/ledger"
+	"yagura/internal/platform/preference"
 	"yagura/internal/platform/seal"
 	"yagura/internal/platform/web"
 )
@@ -117,13 +118,17 @@ func newHouse(t testing.TB, change func(h *house, opt *account.Options)) *house 
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	keys := seal.Generate()
 	var err error
-	h.Accounts, err = auth.OpenAccounts(t.Context(), dbtest.NewAt(t, h.now), auth.Config{
+	d := dbtest.NewAt(t, h.now)
+	h.Accounts, err = auth.OpenAccounts(t.Context(), d, auth.Config{
 		Roles: roles{}, Seal: keys, Ledger: noLedger{}, Mailer: h, Events: h, PublicURL: h.address, Log: quiet,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.site, err = web.New(web.Options{Auth: h.Accounts, Log: quiet, Version: "test", Now: h.now, Rendered: func(page string) {
+	if err := d.Migrate(t.Context(), "preference", preference.Migrations()); err != nil {
+		t.Fatal(err)
+	}
+	h.site, err = web.New(web.Options{Auth: h.Accounts, Keeper: preference.New(d, h.Accounts), Log: quiet, Version: "test", Now: h.now, Rendered: func(page string) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.shown[page] = true

@@ -100,7 +100,7 @@ func TestBrowserFromTheSetupLinkToTheFirstPage(t *testing.T) {
 	b.open("/alerts")
 	b.see(`document.querySelector("h1").textContent === "alerts of hanako@example.com"`)
 
-	// Out by the menu, and in again with the app; once more with a recovery code. The language changes on the way and stays.
+	// Out by the menu, and in again with the app; once more with a recovery code. The language of the gate is the browser's; behind it, it is the person's.
 	h.advance(30 * time.Second)
 	b.open("/account")
 	b.press(`.top details.menu:last-of-type summary`)
@@ -118,14 +118,17 @@ func TestBrowserFromTheSetupLinkToTheFirstPage(t *testing.T) {
 	b.at("/alerts")
 
 	b.open("/account")
-	b.see(`document.documentElement.lang === "ja"`)
+	b.see(`document.documentElement.lang === "en"`)
+	b.press(`.languages summary`)
+	b.press(`.languages button[lang=ja]`)
+	b.see(`document.readyState === "complete" && document.documentElement.lang === "ja"`)
 	b.press(`.top details.menu:last-of-type summary`)
 	b.press(`form[action="/signout"] button`)
 	b.at("/signin")
 	b.fill("name", "hanako@example.com", "password", good)
 	b.at("/signin/factor")
 	b.fill("code", recovery)
-	b.see(`document.readyState === "complete" && location.pathname === "/alerts"`)
+	b.see(`document.readyState === "complete" && location.pathname === "/home"`)
 }
 
 func TestBrowserWithAPasskey(t *testing.T) {
@@ -153,7 +156,7 @@ func TestBrowserWithAPasskey(t *testing.T) {
 	b.open("/account")
 	b.press(`.top details.menu:last-of-type summary`)
 	b.press(`form[action="/signout"] button`)
-	b.see(`document.querySelector("h1")?.textContent === "alerts of tanaka@example.com"`)
+	b.at("/home")
 	b.open("/account/sessions")
 	b.see(`document.querySelector("tr[id^=s-]:has(.pill-new)")?.textContent.includes("passkey")`)
 
@@ -233,8 +236,8 @@ func TestBrowserByKeyboardOnASmallScreen(t *testing.T) {
 	webtest.Ask[bool](t, b.ctx, watch)
 	b.see(`document.activeElement.name === "name"`)
 	b.do(chromedp.KeyEvent("tanaka@example.com\t" + good + "\r"))
-	b.at("/alerts")
-	for _, path := range []string{"/reset", "/account", "/account/password", "/account/second-factor", "/account/second-factor/app", "/account/second-factor/passkey", "/account/sessions", "/account/tokens", "/account/tokens/new", "/signin/confirm"} {
+	b.at("/home")
+	for _, path := range []string{"/home", "/reset", "/account", "/preferences", "/account/password", "/account/second-factor", "/account/second-factor/app", "/account/second-factor/passkey", "/account/sessions", "/account/tokens", "/account/tokens/new", "/signin/confirm"} {
 		b.open(path)
 		b.see(`document.readyState === "complete" && document.querySelector("main h1")`)
 		for _, text := range webtest.Faint(t, b.ctx) {
@@ -247,4 +250,48 @@ func TestBrowserByKeyboardOnASmallScreen(t *testing.T) {
 	if troubles := webtest.Ask[[]string](t, b.ctx, `window.troubles || []`); len(troubles) > 0 {
 		t.Errorf("the page had troubles: %q", troubles)
 	}
+}
+
+// TestBrowserPreferencesFollowAPerson chooses in one browser and looks in another.
+func TestBrowserPreferencesFollowAPerson(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, nil)
+	h.person("tanaka@example.com", "analyst")
+	here, there := h.tab(t), h.tab(t)
+	for _, b := range []*tab{here, there} {
+		b.open("/signin?next=%2Fpreferences")
+		b.fill("name", "tanaka@example.com", "password", good)
+		b.at("/preferences")
+		b.see(`document.documentElement.lang === "en" && !document.documentElement.dataset.theme`)
+	}
+	here.see(`document.querySelectorAll("#zones option").length > 100`) // the zones to search in
+	for field, value := range map[string]string{"lang": "ja", "zone": "Asia/Tokyo", "theme": "dark", "density": "compact", "start": "/alerts", "dates": "era"} {
+		webtest.Ask[bool](t, here.ctx, `document.querySelector("#f-`+field+`").value = "`+value+`", true`)
+	}
+	here.press("main form .primary")
+	here.see(`document.readyState === "complete" && document.querySelector(".flash")?.textContent.includes("保存しました")`)
+
+	there.open("/account")
+	there.see(`document.documentElement.lang === "ja" && document.documentElement.dataset.theme === "dark" && document.documentElement.dataset.density === "compact"`)
+	there.see(`document.querySelector("main time").textContent.startsWith("令和") && document.querySelector("main time").title.includes("JST")`)
+	there.open("/")
+	there.at("/alerts")
+
+	// What is no zone is refused with a word why.
+	there.open("/preferences")
+	there.fill("zone", "Asia/Edo")
+	there.see(`document.readyState === "complete" && document.querySelector(".failure")`)
+
+	// The rail folds at once, and stays folded elsewhere.
+	here.press(".rail-fold button")
+	here.see(`document.documentElement.dataset.rail === "narrow" && document.querySelector("#rail").offsetWidth < 60`)
+	for range 100 {
+		there.open("/home")
+		if webtest.Ask[bool](t, there.ctx, `document.documentElement.dataset.rail === "narrow"`) {
+			break
+		}
+	}
+	there.see(`document.documentElement.dataset.rail === "narrow"`)
+	there.do(chromedp.Focus(chromedp.CSS(`.rail a[href="/alerts"]`)))
+	there.see(`getComputedStyle(document.activeElement.closest("ul")).opacity === "1"`)
 }

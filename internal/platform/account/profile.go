@@ -6,6 +6,7 @@ import (
 
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web"
 )
 
@@ -13,7 +14,7 @@ import (
 func tabs(r *http.Request, current string) []web.Tab {
 	var list []web.Tab
 	for _, one := range []struct{ key, path string }{
-		{"account.title", "/account"}, {"account.factors", "/account/second-factor"}, {"account.password", "/account/password"},
+		{"account.title", "/account"}, {"preferences.title", "/preferences"}, {"account.factors", "/account/second-factor"}, {"account.password", "/account/password"},
 		{"account.sessions", "/account/sessions"}, {"account.tokens", "/account/tokens"},
 	} {
 		list = append(list, web.Tab{Label: web.T(r).T(one.key), Path: one.path, Current: one.path == current})
@@ -106,6 +107,35 @@ func (x *Account) mine(user *auth.User) []string {
 		}
 	}
 	return list
+}
+
+type preferencesView struct {
+	Tabs           []web.Tab
+	Kept           bool // with the person, and not in this browser alone
+	Chosen         web.Choices
+	Zone           string // in force
+	Starts         []web.Option
+	Langs, Themes  []web.Option
+	Density, Dates []web.Option
+}
+
+// preferences shows how the reader wants their pages; the site keeps what they choose.
+func (x *Account) preferences(w http.ResponseWriter, r *http.Request) error {
+	p, say := web.PreferencesOf(r), web.T(r).T
+	v := preferencesView{
+		Kept: web.User(r).Session, Chosen: p.Chosen, Zone: p.Zone.String(), Starts: x.site.StartPages(r),
+		Langs:   []web.Option{{Value: "", Label: say("preferences.browser")}},
+		Themes:  []web.Option{{Value: "", Label: say("frame.theme.system")}, {Value: web.Light, Label: say("frame.theme.light")}, {Value: web.Dark, Label: say("frame.theme.dark")}},
+		Density: []web.Option{{Value: "", Label: say("preferences.density.normal")}, {Value: web.Compact, Label: say("preferences.density.compact")}},
+		Dates:   []web.Option{{Value: "", Label: say("preferences.dates.western")}, {Value: web.Era, Label: say("preferences.dates.era")}},
+	}
+	for _, language := range i18n.Languages() {
+		v.Langs = append(v.Langs, web.Option{Value: language.Lang, Label: language.Name})
+	}
+	if v.Kept {
+		v.Tabs = tabs(r, "/preferences")
+	}
+	return x.site.Render(w, r, http.StatusOK, "account/preferences", v)
 }
 
 type passwordView struct {

@@ -35,6 +35,8 @@ func (x *Room) Module() web.Module {
 		Name:        "approval",
 		Templates:   templates,
 		Permissions: []web.Permission{MayRead},
+		Cards:       []web.Card{web.CardFunc(x.waiting)},
+		Help:        "people",
 		Nav:         []web.NavItem{{House: "settings", Key: "approval.title", Path: "/approvals", Permission: web.SignedIn, Order: 30}},
 		Routes: []web.Route{
 			{Pattern: "GET /approvals", Permission: web.SignedIn, Handle: x.list},

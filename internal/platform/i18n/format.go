@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"yagura/internal/platform/calendar"
 )
 
 // Any writes a value as a message argument: numbers grouped, spans and times in words, the rest as fmt.Sprint.
@@ -151,10 +153,16 @@ func (p *Printer) Ago(t, now time.Time) string {
 }
 
 // Date writes the day in the reader's zone: "2026-11-23" reads alike in both languages and sorts.
-func (p *Printer) Date(t time.Time) string { return t.In(p.zone).Format("2006-01-02") }
+func (p *Printer) Date(t time.Time) string {
+	t = t.In(p.zone)
+	if p.eras && p.lang == Japanese {
+		return calendar.DateOf(t).Japanese()
+	}
+	return t.Format("2006-01-02")
+}
 
 // Time writes the moment to the second in the reader's zone: "2026-11-23 11:55:45".
-func (p *Printer) Time(t time.Time) string { return t.In(p.zone).Format("2006-01-02 15:04:05") }
+func (p *Printer) Time(t time.Time) string { return p.Date(t) + t.In(p.zone).Format(" 15:04:05") }
 
 // Exact writes the moment to the millisecond with the zone: "2026-11-23 11:55:45.123 JST (UTC+09:00)".
 func (p *Printer) Exact(t time.Time) string {

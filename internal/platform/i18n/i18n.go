@@ -113,7 +113,18 @@ type Printer struct {
 	messages map[string]message
 	lang     Lang
 	zone     *time.Location
+	eras     bool
 }
+
+// WithEras returns a printer that writes dates by Japanese eras where it speaks Japanese: "令和8年11月23日".
+func (p *Printer) WithEras() *Printer {
+	with := *p
+	with.eras = true
+	return &with
+}
+
+// Eras reports whether it was asked to write dates by eras.
+func (p *Printer) Eras() bool { return p.eras }
 
 // Lang returns the language.
 func (p *Printer) Lang() Lang { return p.lang }

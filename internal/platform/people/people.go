@@ -63,6 +63,11 @@ func (x *Room) Module() web.Module {
 		Name:        "people",
 		Templates:   templates,
 		Permissions: []web.Permission{MayRead, MayWrite},
+		Finders:     []web.Finder{web.FinderFunc(x.findPeople), web.FinderFunc(x.findUnits)},
+		Commands: []web.Command{
+			{Key: "people.invite", Path: "/people/-/new"}, {Key: "people.import", Path: "/people/-/import"}, {Key: "unit.new", Path: "/units/-/new"},
+		},
+		Help: "people",
 		Nav: []web.NavItem{
 			{House: "settings", Key: "people.title", Path: "/people", Permission: MayRead, Order: 10},
 			{House: "settings", Key: "unit.title", Path: "/units", Permission: MayRead, Order: 15},

@@ -1,7 +1,6 @@
 package record
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -130,7 +129,13 @@ type order struct {
 }
 
 func (k *Kind) order(sort string) (o order, err error) {
-	word, down := strings.CutPrefix(cmp.Or(sort, k.Sort), "-")
+	if sort == "" {
+		sort = k.Sort
+	}
+	if sort == "" {
+		sort = "-updated_at"
+	}
+	word, down := strings.CutPrefix(sort, "-")
 	o.down = down
 	names := []string{word}
 	if i := slices.IndexFunc(k.Sorts, func(s Sort) bool { return s.Name == word }); i >= 0 {

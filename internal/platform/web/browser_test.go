@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -96,6 +97,68 @@ func TestWorkingByKeyboard(t *testing.T) {
 	see(`document.readyState === "complete" && document.querySelector(".flash")?.textContent.includes("変更しました。")`)
 }
 
+// TestTheSearchBoxByKeyboard goes everywhere without a pointer.
+func TestTheSearchBoxByKeyboard(t *testing.T) {
+	t.Parallel()
+	ctx, address := openSpecimen(t)
+	press := func(keys string) { t.Helper(); webtest.Do(t, ctx, chromedp.KeyEvent(keys)) }
+	see := func(expression string) { t.Helper(); webtest.Until(t, ctx, expression) }
+	start := func() {
+		t.Helper()
+		webtest.Do(t, ctx, chromedp.Navigate(address+"/specimen"))
+		see(`document.readyState === "complete" && document.querySelector("#q").getAttribute("role") === "combobox"`)
+		webtest.Ask[bool](t, ctx, watch)
+		webtest.Do(t, ctx, chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+		see(`document.activeElement.id === "q" && document.activeElement.getAttribute("aria-expanded") === "true"`)
+	}
+	webtest.Do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/public"), webtest.SetCookie("visitor", "admin"), webtest.SetCookie("yagura_lang", "ja"))
+	const chosen = `document.getElementById(document.querySelector("#q").getAttribute("aria-activedescendant"))`
+
+	// Empty, it offers the pages, and none of them is chosen yet; arrows go round.
+	start()
+	see(`document.querySelectorAll("#found [role=option]").length === 4 && !document.querySelector("#found [aria-selected=true]")`)
+	press(kb.ArrowUp)
+	see(chosen + `?.getAttribute("href") === "/specimen/settings"`)
+	press(kb.ArrowDown)
+	see(chosen + `?.getAttribute("href") === "/home"`)
+
+	// Words choose the best at once; Enter opens what is chosen.
+	press("監査ログ")
+	see(chosen + `?.textContent.includes("監査ログの消去") && document.querySelectorAll("#found [aria-selected=true]").length === 1`)
+	see(`document.querySelector("#say").textContent.startsWith(document.querySelectorAll("#found [role=option]").length)`)
+	press(kb.ArrowDown)
+	press(kb.ArrowUp)
+	if troubles := webtest.Ask[[]string](t, ctx, `troubles`); len(troubles) > 0 {
+		t.Errorf("the page had troubles: %q", troubles)
+	}
+	press("\r")
+	see(`document.readyState === "complete" && location.pathname === "/specimen/2"`)
+
+	// Who is faster than the list comes to the same place.
+	start()
+	webtest.Do(t, ctx, chromedp.KeyEvent("overv\r"))
+	see(`document.readyState === "complete" && location.pathname === "/home"`)
+
+	// The last entry searches the events; Esc closes the list, then empties the box, then leaves it.
+	start()
+	press("監査")
+	see(chosen + `?.textContent.includes("監査ログの消去")`)
+	press(kb.ArrowUp)
+	see(chosen + `?.getAttribute("href") === "/search?q=%E7%9B%A3%E6%9F%BB"`)
+	press(kb.Escape)
+	see(`document.querySelector("#found").hidden && document.querySelector("#q").value === "監査" && document.querySelector("#q").getAttribute("aria-expanded") === "false"`)
+	press(kb.Escape)
+	see(`document.querySelector("#q").value === "" && document.activeElement.id === "q"`)
+	press(kb.Escape)
+	see(`document.activeElement === document.body`)
+
+	// Help, by its key: what the keys do, and the documents; Esc closes it.
+	press("?")
+	see(`document.querySelector("dialog[open] a[href='/help/search']") && document.querySelector("dialog[open] kbd")`)
+	press(kb.Escape)
+	see(`!document.querySelector("dialog")`)
+}
+
 func TestFiltersJoinTheSearch(t *testing.T) {
 	t.Parallel()
 	ctx, address := openSpecimen(t)
@@ -158,7 +221,7 @@ func TestPagesCanBeRead(t *testing.T) {
 	webtest.Do(t, ctx, chromedp.Navigate(address+"/public"))
 	for _, theme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 390} {
-			for _, path := range []string{"/public", "/specimen", "/specimen/0", "/specimen/2", "/nothing"} {
+			for _, path := range []string{"/public", "/home", "/find?q=o", "/specimen", "/specimen/0", "/specimen/2", "/nothing"} {
 				visitor := map[bool]string{true: "", false: "admin"}[path == "/public"]
 				webtest.Do(t, ctx, chromedp.EmulateViewport(width, 844), webtest.SetCookie("visitor", visitor), webtest.SetCookie("yagura_theme", theme), chromedp.Navigate(address+path))
 				for _, text := range webtest.Faint(t, ctx) {
@@ -190,6 +253,11 @@ func TestPictures(t *testing.T) {
 		{"list", webtest.Admin, "/specimen", nil},
 		{"detail", webtest.Admin, "/specimen/0", nil},
 		{"error", webtest.Admin, "/nothing", nil},
+		{"home", webtest.Admin, "/home", nil},
+		{"home-employee", webtest.Nobody, "/home", nil},
+		{"find", webtest.Admin, "/find?q=ログ", nil},
+		{"palette", webtest.Admin, "/specimen", []webtest.Step{chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)), chromedp.KeyEvent("ログ"), chromedp.Sleep(600 * time.Millisecond)}},
+		{"help", webtest.Admin, "/specimen", []webtest.Step{chromedp.KeyEvent("?")}},
 		{"panel", webtest.Admin, "/specimen#r-3", nil},
 		{"menu", webtest.Admin, "/specimen", []webtest.Step{chromedp.Click(chromedp.CSS("#r-2 button.value"))}},
 		{"range", webtest.Admin, "/specimen", []webtest.Step{chromedp.Click(chromedp.CSS(".range summary"))}},

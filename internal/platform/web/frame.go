@@ -2,11 +2,8 @@ package web
 
 import (
 	"io/fs"
-	"net/http"
 	"net/url"
 	"strings"
-
-	"yagura/internal/platform/fault"
 )
 
 // frame is the module of the pages that belong to no room.
@@ -19,35 +16,12 @@ func (s *Site) frame() Module {
 		Name:      "frame",
 		Templates: files,
 		Routes: []Route{
-			{Pattern: "GET /{$}", Permission: SignedIn, Handle: s.home},
+			{Pattern: "GET /{$}", Permission: SignedIn, Handle: s.start},
+			{Pattern: "GET /home", Permission: SignedIn, Handle: s.home},
+			{Pattern: "GET /find", Permission: SignedIn, Handle: s.findPage},
 			{Pattern: "POST /preferences", Permission: Public, Handle: s.choose},
 		},
 	}
-}
-
-// choose keeps a reader's choice of language, theme or time zone, and goes back to where it was made.
-func (s *Site) choose(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
-	if err := r.ParseForm(); err != nil {
-		return fault.New(fault.Invalid, "", "reading the form: %w", err)
-	}
-	for name, cookie := range map[string]string{"lang": langCookie, "theme": themeCookie, "zone": zoneCookie} {
-		if !r.PostForm.Has(name) {
-			continue
-		}
-		value := r.PostForm.Get(name)
-		if name == "zone" && value != "" {
-			if _, ok := loadZone(value); !ok {
-				return fault.New(fault.Invalid, "fault.zone", "%q is no time zone", value)
-			}
-		}
-		setPreference(w, r, cookie, value)
-	}
-	next := r.PostForm.Get("next")
-	if !local(next) {
-		next = "/"
-	}
-	return s.Redirect(w, r, next)
 }
 
 // SafeNext returns an address of ours to go to after signing in, "/" where next is anything else: another host in any of the

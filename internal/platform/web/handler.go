@@ -48,6 +48,9 @@ func User(r *http.Request) *auth.User { return about(r).user }
 // T returns what speaks the reader's language in their time zone.
 func T(r *http.Request) *i18n.Printer { return about(r).printer }
 
+// Speaker is T for who has only the context of a request: a Finder, a Card.
+func Speaker(ctx context.Context) *i18n.Printer { return ctx.Value(requestKey).(*request).printer }
+
 // RequestID returns the id that the answer and the log line carry.
 func RequestID(r *http.Request) string { return about(r).id }
 
@@ -94,11 +97,12 @@ func (p *statusProbe) WriteHeader(status int)      { p.status = status }
 // to the server passes, page or not, is package httpd's Front.
 func (s *Site) receive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		prefs := s.preferences(r)
-		req := &request{id: cmp.Or(httpd.RequestID(r), rand.Text()), site: s, prefs: prefs, printer: s.opt.Bundle.Printer(prefs.Lang, prefs.Zone)}
+		req := &request{id: cmp.Or(httpd.RequestID(r), rand.Text()), site: s}
 		if !strings.HasPrefix(r.URL.Path, "/static/") {
 			req.user, req.authErr = s.opt.Auth.User(r)
 		}
+		req.prefs = s.preferences(r, req.user)
+		req.printer = s.printer(req.prefs)
 		ctx := context.WithValue(r.Context(), requestKey, req)
 		if req.user != nil {
 			httpd.SetUser(r, req.user.ID)

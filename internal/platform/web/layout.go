@@ -14,6 +14,8 @@ import (
 type frameData struct {
 	Lang       i18n.Lang
 	Theme      string
+	Density    string
+	Rail       string
 	Zone       string
 	ZoneChosen bool
 	UserName   string // "" for nobody: the page stands alone, without rail and top bar
@@ -22,7 +24,8 @@ type frameData struct {
 	Notice     string
 	Flash      *Flash
 	Query      string // of the search box
-	CanSearch  bool
+	AtHome     bool
+	Help       string // the document about the page
 	Version    string
 	rangePicker
 	Data any
@@ -45,17 +48,28 @@ type spanLink struct {
 	Current     bool
 }
 
-// searchPath is where the search box leads, when a module answers there.
-const searchPath = "/search"
+// The pages of the search box, and of events, where a module answers there.
+const (
+	findPath   = "/find"
+	searchPath = "/search"
+)
+
+// helpFor is the address of the document about a page.
+func (s *Site) helpFor(r *http.Request) string {
+	if document := s.helps[r.Pattern]; document != "" {
+		return "/help/" + document
+	}
+	return "/help"
+}
 
 func (s *Site) frameData(w http.ResponseWriter, r *http.Request, data any) frameData {
 	req := about(r)
 	f := frameData{
-		Lang: req.prefs.Lang, Theme: req.prefs.Theme, Zone: req.prefs.Zone.String(), ZoneChosen: req.prefs.ZoneChosen,
+		Lang: req.prefs.Lang, Theme: req.prefs.Chosen.Theme, Density: req.prefs.Chosen.Density, Rail: req.prefs.Chosen.Rail, Zone: req.prefs.Zone.String(), ZoneChosen: req.prefs.ZoneChosen,
 		Path: r.URL.RequestURI(), Houses: s.rail(req.user, r.URL.Path),
-		Flash: takeFlash(w, r), Version: s.opt.Version, Data: data,
+		AtHome: r.URL.Path == homePath, Help: s.helpFor(r), Flash: takeFlash(w, r), Version: s.opt.Version, Data: data,
 	}
-	if r.URL.Path == searchPath {
+	if r.URL.Path == findPath {
 		f.Query = r.URL.Query().Get("q")
 	}
 	if req.user != nil {
@@ -66,9 +80,6 @@ func (s *Site) frameData(w http.ResponseWriter, r *http.Request, data any) frame
 	}
 	if s.opt.Notice != nil {
 		f.Notice = s.opt.Notice()
-	}
-	for _, h := range f.Houses {
-		f.CanSearch = f.CanSearch || slices.ContainsFunc(h.Items, func(i railItem) bool { return i.Path == searchPath })
 	}
 	if ranged, ok := data.(interface{ InRange() TimeRange }); ok {
 		f.rangePicker = pickerFor(req, r.URL, ranged.InRange())

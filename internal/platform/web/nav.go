@@ -2,12 +2,10 @@ package web
 
 import (
 	"cmp"
-	"net/http"
 	"slices"
 	"strings"
 
 	"yagura/internal/platform/auth"
-	"yagura/internal/platform/fault"
 )
 
 // settingsHouse is no house but the floor's own corner of the rail, at its foot.
@@ -20,6 +18,14 @@ var houses = []string{"detect", "respond", "brand", "protect", "govern"}
 type house struct {
 	Key, Icon string
 	Items     []railItem
+}
+
+// Path is the house's first page, for the rail that shows signs only.
+func (h house) Path() string { return h.Items[0].Path }
+
+// Current reports whether the reader is in the house.
+func (h house) Current() bool {
+	return slices.ContainsFunc(h.Items, func(i railItem) bool { return i.Current })
 }
 
 type railItem struct {
@@ -66,12 +72,4 @@ func mayOpen(user *auth.User, p Permission) bool {
 func within(path, root string) bool {
 	rest, ok := strings.CutPrefix(path, root)
 	return ok && (rest == "" || rest[0] == '/')
-}
-
-// home sends the visitor to the first page of the rail that they may open.
-func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
-	for _, h := range s.rail(User(r), "") {
-		return s.Redirect(w, r, h.Items[0].Path)
-	}
-	return fault.New(fault.NotFound, "fault.no_page", "%s may open no page", User(r).ID)
 }

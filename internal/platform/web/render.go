@@ -36,6 +36,7 @@ type pages struct {
 type view struct {
 	page, zone string
 	lang       i18n.Lang
+	eras       bool
 }
 
 func loadPages(s *Site) (*pages, error) {
@@ -129,7 +130,7 @@ func calls(node parse.Node) []string {
 
 // bound returns the page's template for a language and a zone.
 func (p *pages) bound(page string, printer *i18n.Printer) (*template.Template, error) {
-	key := view{page, printer.Zone().String(), printer.Lang()}
+	key := view{page, printer.Zone().String(), printer.Lang(), printer.Eras()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if t, ok := p.views[key]; ok {

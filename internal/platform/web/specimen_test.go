@@ -1,12 +1,15 @@
 package web_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
+	"yagura/internal/platform/auth"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/web"
 	"yagura/internal/platform/web/webtest"
@@ -45,6 +48,10 @@ func (x specimen) module() web.Module {
 		Permissions: []web.Permission{"event.read", "search.write"},
 		Templates:   os.DirFS("testdata/specimen"),
 		Static:      os.DirFS("testdata/specimen"),
+		Finders:     []web.Finder{web.FinderFunc(x.find)},
+		Commands:    []web.Command{{Key: "frame.cancel", Path: "/dangerous"}},
+		Cards:       []web.Card{web.CardFunc(x.card)},
+		Help:        "search",
 		Nav: []web.NavItem{
 			{House: "detect", Key: "chart.time", Path: "/specimen", Permission: "event.read", Order: 10},
 			{House: "detect", Key: "value.search", Path: "/search", Permission: "event.read", Order: 20},
@@ -78,6 +85,31 @@ func (x specimen) rows() []specimenRow {
 		})
 	}
 	return rows
+}
+
+// find finds rows; one of them stands on a page that readers may not open, and some are everybody's who may sign in.
+func (x specimen) find(_ context.Context, user *auth.User, query string, limit int) ([]web.Found, error) {
+	if query == "broken" {
+		return nil, errors.New("the records cannot be reached")
+	}
+	var list []web.Found
+	for _, row := range x.rows() {
+		if strings.Contains(row.Title, query) && len(list) < limit {
+			list = append(list, web.Found{Kind: "alert.title", Title: row.Title, Note: row.Host, Level: row.Level, State: "alert.state.new", Tone: row.Kind, Path: "/specimen/" + row.ID})
+		}
+	}
+	return append(list, web.Found{Kind: "rule.title", Title: "the secret of " + query, Path: "/specimen/settings"}, web.Found{Kind: "rule.title", Title: "elsewhere", Path: "https://evil.example/"}), nil
+}
+
+func (x specimen) card(_ context.Context, user *auth.User) (*web.Waiting, error) {
+	if !user.May("event.read") {
+		return nil, nil
+	}
+	w := &web.Waiting{Key: "alert.title", Count: 1234, Path: "/specimen"}
+	for _, row := range x.rows()[3:8] {
+		w.Items = append(w.Items, web.Found{Title: row.Title, Note: row.Host, Level: row.Level, State: "alert.state.new", Tone: row.Kind, Path: "/specimen/" + row.ID})
+	}
+	return w, nil
 }
 
 func (x specimen) list(w http.ResponseWriter, r *http.Request) error {

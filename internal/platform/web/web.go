@@ -73,6 +73,13 @@ type Module struct {
 	// Templates has templates/*.html: each file is a page "<module>/<file without .html>" that defines "title" and
 	// "content" and any blocks of its own; files that begin with "_" are shared by the module's pages.
 	Templates fs.FS
+	// Finders find the module's records for the search box, Commands are pages of its own that the box offers, and Cards say on
+	// the overview what waits for somebody.
+	Finders  []Finder
+	Commands []Command
+	Cards    []Card
+	// Help is the document that is about the module's pages: "search" for docs/search.md. "" is the list of documents.
+	Help string
 	// Static has static/*: styles and scripts of the module's own pages, for {{asset "<module>/<file>"}} in their block "assets".
 	Static fs.FS
 }
@@ -85,6 +92,8 @@ type Options struct {
 	Version string        // shown in the rail's foot
 	Notice  func() string // message key of a line above every page ("demo.notice"); nil or "" for none
 	Now     func() time.Time
+	// Keeper keeps people's preferences; nil leaves them to each browser's cookies.
+	Keeper Keeper
 	// StepUp is how long after a proof of who they are somebody may use Fresh routes; 0 is ten minutes.
 	StepUp time.Duration
 	// Limit refuses a person who asks too often (fault.Busy, with Retry-After set); nil never does.
@@ -103,7 +112,9 @@ type Site struct {
 	pages   *pages
 	assets  *assets
 	mux     *http.ServeMux
-	zones   sync.Map // of *time.Location by name
+	zones   sync.Map              // of *time.Location by name
+	permits map[string]Permission // by pattern
+	helps   map[string]string     // a module's document, by pattern
 }
 
 // New makes a site with the pages that belong to no room: the start, the preferences of the reader, static files. Signing in is
@@ -132,7 +143,7 @@ func New(opt Options) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{opt: opt, assets: files, mux: http.NewServeMux()}
+	s := &Site{opt: opt, assets: files, mux: http.NewServeMux(), permits: make(map[string]Permission), helps: make(map[string]string)}
 	if s.pages, err = loadPages(s); err != nil {
 		return nil, err
 	}
@@ -159,6 +170,7 @@ func (s *Site) Mount(m Module) error {
 		if err := s.route(route); err != nil {
 			return fmt.Errorf("mounting module %s: %w", m.Name, err)
 		}
+		s.permits[route.Pattern], s.helps[route.Pattern] = route.Permission, m.Help
 	}
 	s.modules = append(s.modules, m)
 	return nil
@@ -214,6 +226,11 @@ func (s *Site) Check() error {
 			}
 			if !slices.Contains(houses, item.House) && item.House != settingsHouse {
 				problems = append(problems, fmt.Errorf("module %s: %s stands in no house (%q)", m.Name, item.Path, item.House))
+			}
+		}
+		for _, c := range m.Commands {
+			if _, ok := routes["GET "+c.Path]; !ok {
+				problems = append(problems, fmt.Errorf("module %s: the command %s leads to %s, which no route answers", m.Name, c.Key, c.Path))
 			}
 		}
 	}

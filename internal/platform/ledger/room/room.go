@@ -44,6 +44,7 @@ func (x *Room) Module() web.Module {
 		Name:        "ledger",
 		Templates:   templates,
 		Permissions: []web.Permission{MayRead, MayVerify},
+		Help:        "ledger",
 		Nav:         []web.NavItem{{House: "settings", Key: "ledger.title", Path: "/ledger", Permission: MayRead, Order: 40}},
 		Routes: []web.Route{
 			{Pattern: "GET /ledger", Permission: MayRead, Handle: x.list},

@@ -58,6 +58,7 @@ func (s *Settings) Module() web.Module {
 		Name:        "settings",
 		Templates:   templates,
 		Permissions: []web.Permission{Read},
+		Help:        "operations",
 		Nav:         []web.NavItem{{House: "settings", Key: "settings.title", Path: "/settings", Permission: web.SignedIn}},
 		Routes: []web.Route{
 			{Pattern: "GET /settings", Permission: web.SignedIn, Handle: s.page},
@@ -67,8 +68,6 @@ func (s *Settings) Module() web.Module {
 
 // view is what the template shows.
 type view struct {
-	Prefs         web.Preferences
-	Path          string
 	Server        bool // the reader may see what follows
 	Config        []ConfigRow
 	Sizes         []Size
@@ -79,7 +78,7 @@ type view struct {
 
 func (s *Settings) page(w http.ResponseWriter, r *http.Request) error {
 	user := web.User(r)
-	v := view{Prefs: web.PreferencesOf(r), Path: "/settings", Server: user.May(string(Read))}
+	v := view{Server: user.May(string(Read))}
 	if v.Server {
 		v.Data, v.Version, v.Started = s.opt.Data, s.opt.Version, s.opt.Started
 		if s.opt.Config != nil {

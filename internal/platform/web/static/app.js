@@ -73,11 +73,10 @@
     say(words().copied);
   }
 
-  // The zone of the browser is the reader's until they choose another; the next page uses it.
-  if (root.hasAttribute("data-zone-unknown")) {
-    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-    if (zone) document.cookie = "yagura_zone=" + encodeURIComponent(zone) + ";path=/;max-age=31536000;samesite=lax" + (location.protocol === "https:" ? ";secure" : "");
-  }
+  // The clock of the browser is the reader's unless they chose a zone; the next page uses it.
+  const keep = (name, value) => { document.cookie = name + "=" + encodeURIComponent(value) + ";path=/;max-age=31536000;samesite=lax" + (location.protocol === "https:" ? ";secure" : ""); };
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && !document.cookie.split("; ").includes("yagura_clock=" + encodeURIComponent(zone))) keep("yagura_clock", zone);
 
   // A page that stays open keeps its distances in time true.
   function refreshTimes() {
@@ -106,6 +105,15 @@
     if (open) document.querySelector("#rail a[aria-current], #rail a")?.focus();
   }
 
+  // foldRail takes the words away from the rail or gives them back, at once, and has the choice kept.
+  function foldRail(button) {
+    const narrow = root.dataset.rail !== "narrow";
+    if (narrow) root.dataset.rail = "narrow"; else delete root.dataset.rail;
+    button.setAttribute("aria-pressed", String(narrow));
+    button.value = narrow ? "" : "narrow";
+    fetch("/preferences", { method: "POST", body: new URLSearchParams({ rail: narrow ? "narrow" : "", next: "/" }), redirect: "manual" });
+  }
+
   function closeMenus(except) {
     for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== except) menu.open = false;
   }
@@ -113,6 +121,8 @@
   function showKeys() {
     const dialog = document.createElement("dialog");
     dialog.append(document.getElementById("keys").content.cloneNode(true));
+    dialog.id = "help";
+    dialog.setAttribute("aria-label", dialog.querySelector("h2").textContent);
     const close = document.createElement("button");
     close.className = "button";
     close.textContent = words().close;
@@ -132,7 +142,9 @@
     if (menu && e.target.closest(".menu-items a, .menu-items button:not(.keep)")) setTimeout(() => { menu.open = false; });
     if (e.target.closest(".rail-open")) openRail(!document.body.classList.contains("rail-shown"));
     if (e.target.closest("[data-rail-close]")) openRail(false);
-    if (e.target.closest("[data-keys-help]")) showKeys();
+    if (e.target.closest("[data-keys-help]") && !e.ctrlKey && !e.metaKey) { e.preventDefault(); showKeys(); }
+    const fold = e.target.closest("[data-rail-fold]");
+    if (fold) { e.preventDefault(); foldRail(fold); }
     const copied = e.target.closest("[data-copy]");
     if (copied) copy(copied.dataset.copy);
   });
