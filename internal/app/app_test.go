@@ -22,8 +22,10 @@ import (
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
+	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/web"
+	"yagura/locale"
 )
 
 // house is the whole server without its ports: every room, on a fresh database of the engine that the run is for.
@@ -354,5 +356,33 @@ func TestWhatPeopleDoIsInTheLedger(t *testing.T) {
 	recent, err := h.Ledger.Recent(t.Context(), ledger.Filter{Actor: "person-admin", Limit: 10})
 	if err != nil || len(recent.Items) < 4 {
 		t.Errorf("the administrator's changes: %+v, %v", recent, err)
+	}
+}
+
+// TestEveryJobHasANameAndWords finds a job or a schedule that people would see by its key only.
+func TestEveryJobHasANameAndWords(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	words, err := i18n.Load(locale.Files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Jobs.Check(); err != nil {
+		t.Fatal(err)
+	}
+	known := words.Keys(i18n.Japanese)
+	for _, kind := range h.Jobs.Kinds() {
+		if !slices.Contains(known, "job.name."+kind.Name) {
+			t.Errorf("the job %s of %s has no words", kind.Name, kind.Owner)
+		}
+	}
+	schedules, err := h.Jobs.Schedules(t.Context())
+	if err != nil || len(schedules) < 3 {
+		t.Fatalf("%+v, %v", schedules, err)
+	}
+	for _, s := range schedules {
+		if !slices.Contains(known, "job.name."+s.Name) {
+			t.Errorf("the schedule %s has no words", s.Name)
+		}
 	}
 }

@@ -102,6 +102,7 @@ func OpenRecords(ctx context.Context, c *config.Config, opt RecordsOptions) (x *
 	if x.Jobs, err = jobs.Open(ctx, jobs.Options{DB: x.DB, Ledger: x.Ledger, Log: opt.Log}); err != nil {
 		return x, err
 	}
+	x.registerJobs(opt.Log)
 	if err := x.openPeople(ctx, opt); err != nil {
 		return x, err
 	}

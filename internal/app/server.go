@@ -32,6 +32,7 @@ import (
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/httpd"
+	jobsroom "yagura/internal/platform/jobs/room"
 	"yagura/internal/platform/ledger/room"
 	"yagura/internal/platform/oidc"
 	"yagura/internal/platform/people"
@@ -316,6 +317,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		}).Module(),
 		approval.NewRoom(site, s.Approvals, s.Accounts.Names).Module(),
 		room.New(site, s.Ledger, s.Accounts.Names, s.opt.Log).Module(),
+		jobsroom.New(site, s.Jobs).Module(),
 		settings.New(site, s.settingsOptions()).Module(),
 	}, nil
 }

@@ -254,13 +254,8 @@ func (a *Accounts) mac(words ...string) string {
 	return hex.EncodeToString(m.Sum(nil))
 }
 
-// sweepEvery is how often what has ended is forgotten.
-const sweepEvery = 10 * time.Minute
-
-// Run answers requests for resets and forgets what has ended, until ctx ends.
+// Run answers requests for resets until ctx ends.
 func (a *Accounts) Run(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -268,10 +263,6 @@ func (a *Accounts) Run(ctx context.Context) {
 		case r := <-a.resets:
 			if err := a.answerReset(ctx, r); err != nil && ctx.Err() == nil {
 				a.Log.Error("a reset could not be prepared", "error", err)
-			}
-		case <-tick.C:
-			if err := a.Sweep(ctx); err != nil && ctx.Err() == nil {
-				a.Log.Warn("ended sessions could not be swept", "error", err)
 			}
 		}
 	}

@@ -14,10 +14,8 @@ import (
 )
 
 const (
-	// verifyEvery is how often the ledger is verified without anybody asking.
-	verifyEvery = 24 * time.Hour
-	// verifyLimit ends a verification that hangs.
-	verifyLimit = time.Hour
+	// VerifyLimit ends a verification that hangs.
+	VerifyLimit = time.Hour
 	// keptProblems is how many problems are kept of a verification.
 	keptProblems = 100
 )
@@ -47,6 +45,7 @@ func (s Status) Problems() int {
 // runner is what people ask for a verification, and what they are told.
 type runner struct {
 	wanted chan struct{}
+	turn   sync.Mutex // one verification at a time
 
 	mu  sync.Mutex
 	now Status // Last is of this process
@@ -147,26 +146,24 @@ func (l *Log) keepVerification(ctx context.Context, v Verification) error {
 	return nil
 }
 
-// runVerifications verifies once a day, and when somebody asks, until ctx ends.
+// runVerifications verifies when somebody asks, until ctx ends.
 func (l *Log) runVerifications(ctx context.Context, log *slog.Logger) {
-	tick := time.NewTicker(checkpointEvery)
-	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.runner.wanted:
-		case <-tick.C:
-			if last, err := l.LastVerification(ctx); err != nil || time.Since(last.Ended) < verifyEvery {
-				continue // a database that does not answer is not verified; the checkpoint's turn says so
-			}
 		}
-		l.verifyNow(ctx, log)
+		_ = l.VerifyNow(ctx, log) // it is in the log, and on the page
 	}
 }
 
-func (l *Log) verifyNow(ctx context.Context, log *slog.Logger) {
-	limit, cancel := context.WithTimeout(ctx, verifyLimit)
+// VerifyNow verifies, keeps how it ended, and tells Status and the log. Its error says why the verification could not be done; problems that
+// were found are one, too (fault.Conflict). Where one runs already, it waits for its turn.
+func (l *Log) VerifyNow(ctx context.Context, log *slog.Logger) error {
+	l.runner.turn.Lock()
+	defer l.runner.turn.Unlock()
+	limit, cancel := context.WithTimeout(ctx, VerifyLimit)
 	defer cancel()
 	l.progress(0, 0)
 	v, err := l.VerifyAndKeep(limit, VerifyOptions{Progress: l.progress})
@@ -190,6 +187,10 @@ func (l *Log) verifyNow(ctx context.Context, log *slog.Logger) {
 		last = v
 	}
 	l.runner.now = Status{Last: last}
+	if n := (Status{Last: v}).Problems(); err == nil && n > 0 {
+		err = fault.New(fault.Conflict, "", "the ledger does not verify: it found %d problems", n)
+	}
+	return err
 }
 
 func (l *Log) progress(leaves, rows int64) {
