@@ -37,6 +37,7 @@ import (
 	"yagura/internal/platform/oidc"
 	"yagura/internal/platform/people"
 	"yagura/internal/platform/preference"
+	"yagura/internal/platform/record/desk"
 	"yagura/internal/platform/scim"
 	"yagura/internal/platform/web"
 	"yagura/internal/platform/web/settings"
@@ -302,7 +303,9 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts})
 	return []web.Module{
+		records.Own(),
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
 		alert.NewRoom(site, s.Alerts, s.Rules).Module(),
 		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts}).Module(),

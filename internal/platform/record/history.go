@@ -8,6 +8,7 @@ import (
 
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/fault"
 	"yagura/internal/platform/ledger"
 )
 
@@ -125,6 +126,22 @@ func scanEntry(row db.Scanner) (e Entry, err error) {
 	}
 	e.At = db.Time(at)
 	return e, json.Unmarshal([]byte(text), &e.Changes)
+}
+
+// At returns a record that may be shown to somebody as it was in an earlier version.
+func (s *Store) At(ctx context.Context, by *auth.User, kind, id string, version int64) (was *Record, err error) {
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		now, err := s.GetTx(tx, by, kind, id)
+		if err != nil {
+			return err
+		}
+		if version < 1 || version > now.Version {
+			return fault.New(fault.Invalid, "record.fault.version", "there is no version %d of %s", version, now.Kind.Ref(id))
+		}
+		was, err = s.at(tx, now, version)
+		return err
+	})
+	return was, err
 }
 
 // at returns the record as it was in an earlier version: what happened since is undone, step by step.

@@ -22,6 +22,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -33,9 +34,8 @@ import (
 	"yagura/internal/platform/ref"
 )
 
-// Kind is a sort of record: an alert, an incident, a contractor. Its words are messages: "<name>.title" (of many), "<name>.one" (of one),
-// "<name>.field.<field>" of its own fields, "<name>.state.<state>", "<name>.move.<move>", "<name>.<field>.<choice>", "<name>.view.<view>",
-// and "<name>.empty.text", which says what would be here and how to get it. What all kinds have ("owner", "due") has words of the kernel's.
+// Kind is a sort of record: an alert, an incident, a contractor. Its words are messages (Words): what many and one are called, its own fields,
+// states, moves, choices and views, and what its empty list says. What all kinds have ("owner", "due") has words of the kernel's.
 type Kind struct {
 	Name  string // in lower-case letters, digits and "_": "alert"; what ref.Ref and permissions call it
 	Path  string // where its pages are: "/alerts"; its API is "/api/v1" + Path
@@ -106,6 +106,55 @@ type View struct {
 type Sort struct {
 	Name    string
 	Columns []string
+}
+
+// Words lists the keys of the messages that a kind needs:
+//
+//	kind.<name>                     what its records are called, all together: "Incidents"
+//	kind.<name>.one                 one of them: "Incident"
+//	kind.<name>.about               what they are, in a sentence, above the list
+//	kind.<name>.empty               what would be in an empty list, and how to get it
+//	kind.<name>.field.<field>       each of its own fields
+//	kind.<name>.<field>.<choice>    each choice of a field
+//	kind.<name>.state.<state>
+//	kind.<name>.move.<move>         what a button says: "Contain"
+//	kind.<name>.view.<view>
+//	kind.<name>.sort.<sort>         each of its Sorts
+func (k *Kind) Words() (keys []string) {
+	add := func(parts ...string) {
+		keys = append(keys, strings.Join(append([]string{"kind", k.Name}, parts...), "."))
+	}
+	add()
+	add("one")
+	add("about")
+	add("empty")
+	for i := range k.Fields {
+		f := &k.Fields[i]
+		add("field", f.Name)
+		var choices []string
+		switch t := f.Type.(type) {
+		case Choice:
+			choices = t
+		case Choices:
+			choices = t
+		}
+		for _, c := range choices {
+			add(f.Name, c)
+		}
+	}
+	for _, s := range k.States {
+		add("state", s.Name)
+	}
+	for _, m := range k.Moves {
+		add("move", m.Name)
+	}
+	for _, v := range k.Views {
+		add("view", v.Name)
+	}
+	for _, s := range k.Sorts {
+		add("sort", s.Name)
+	}
+	return keys
 }
 
 // Permissions of a kind: reading, writing (making, changing, moving, commenting), and deleting.
@@ -185,6 +234,7 @@ func (k *Kind) prepare() error {
 	if len(k.States) == 0 {
 		return fmt.Errorf("kind %s has no states", k.Name)
 	}
+	k.Sort = cmp.Or(k.Sort, "-updated_at")
 	k.fields = make(map[string]*Field)
 	for _, f := range common() {
 		if f.Name == "state" {

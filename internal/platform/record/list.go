@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -129,13 +130,7 @@ type order struct {
 }
 
 func (k *Kind) order(sort string) (o order, err error) {
-	if sort == "" {
-		sort = k.Sort
-	}
-	if sort == "" {
-		sort = "-updated_at"
-	}
-	word, down := strings.CutPrefix(sort, "-")
+	word, down := strings.CutPrefix(cmp.Or(sort, k.Sort), "-")
 	o.down = down
 	names := []string{word}
 	if i := slices.IndexFunc(k.Sorts, func(s Sort) bool { return s.Name == word }); i >= 0 {

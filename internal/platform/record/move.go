@@ -3,6 +3,7 @@ package record
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"yagura/internal/platform/auth"
@@ -171,3 +172,6 @@ func (s *Store) forDeleting(tx *db.Tx, by *auth.User, kind, id string, version i
 	}
 	return r, nil
 }
+
+// MoveOf returns the move that an action of a history is, and whether it is one.
+func MoveOf(action string) (move string, ok bool) { return strings.CutPrefix(action, moved) }

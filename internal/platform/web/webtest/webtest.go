@@ -3,8 +3,11 @@
 package webtest
 
 import (
+	"encoding/json"
 	"html"
+	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -12,12 +15,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web"
+	"yagura/locale"
 )
 
 // Visitor is who sends a request.
@@ -96,9 +101,16 @@ func (s *Site) Logged() string {
 // New makes a site.
 func New(t testing.TB) *Site {
 	t.Helper()
+	return NewSaying(t, nil)
+}
+
+// NewSaying makes a site with messages besides those of the catalogues, the same in every language: for what only a test has.
+func NewSaying(t testing.TB, messages map[string]string) *Site {
+	t.Helper()
 	s := &Site{t: t, shown: make(map[string]bool)}
 	site, err := web.New(web.Options{
-		Auth: fakeAuth{}, Log: slog.New(slog.NewTextHandler(s, nil)), Version: "test",
+		Bundle: bundle(t, messages),
+		Auth:   fakeAuth{}, Log: slog.New(slog.NewTextHandler(s, nil)), Version: "test",
 		Rendered: func(page string) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -110,6 +122,33 @@ func New(t testing.TB) *Site {
 	}
 	s.Site = site
 	return s
+}
+
+// bundle is the catalogues with more messages.
+func bundle(t testing.TB, messages map[string]string) *i18n.Bundle {
+	t.Helper()
+	files := fstest.MapFS{}
+	for _, l := range i18n.Languages() {
+		name := string(l.Lang) + ".json"
+		all := make(map[string]string)
+		data, err := fs.ReadFile(locale.Files, name)
+		if err == nil {
+			err = json.Unmarshal(data, &all)
+		}
+		maps.Copy(all, messages)
+		if err == nil {
+			data, err = json.Marshal(all)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = &fstest.MapFile{Data: data}
+	}
+	b, err := i18n.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // Mount adds a module or ends the test.
