@@ -40,8 +40,8 @@ func (q Query) With(field string, texts ...string) Query {
 	return q
 }
 
-// ParseQuery reads the query of a list's address: "state=open&owner=me&due=overdue&q=…&sort=-due". Names of aside are left aside: what else
-// the address has. The error names what is no field.
+// ParseQuery reads the query of a list's address: "state=open&owner=me&due=overdue&q=…&sort=-due". Names of aside, and
+// those that begin with "_", are left aside: what else the address has. The error names what is no field.
 func (k *Kind) ParseQuery(values url.Values, aside ...string) (q Query, err error) {
 	names := make([]string, 0, len(values))
 	for name := range values {
@@ -51,7 +51,7 @@ func (k *Kind) ParseQuery(values url.Values, aside ...string) (q Query, err erro
 	for _, name := range names {
 		texts := slices.DeleteFunc(slices.Clone(values[name]), func(t string) bool { return t == "" })
 		switch {
-		case len(texts) == 0 || slices.Contains(aside, name):
+		case len(texts) == 0 || slices.Contains(aside, name) || strings.HasPrefix(name, "_"):
 		case name == "q":
 			q.Text = strings.TrimSpace(texts[0])
 		case name == "sort":

@@ -144,18 +144,21 @@ func (s *Store) DeleteTx(tx *db.Tx, by *auth.User, kind, id string, version int6
 
 // Restore brings a deleted record back.
 func (s *Store) Restore(ctx context.Context, by *auth.User, kind, id string, version int64) error {
-	return s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-		before, err := s.forDeleting(tx, by, kind, id, version)
-		if err != nil {
-			return err
-		}
-		if before.DeletedAt.IsZero() {
-			return fault.New(fault.Conflict, "record.fault.not_deleted", "%s is not deleted", before.Kind.Ref(id))
-		}
-		after := before.clone()
-		after.DeletedAt, after.DeletedBy, after.DeletedWhy = time.Time{}, "", ""
-		return s.save(tx, s.kinds[kind], before, after, restored, "")
-	})
+	return s.opt.DB.Write(ctx, func(tx *db.Tx) error { return s.RestoreTx(tx, by, kind, id, version) })
+}
+
+// RestoreTx is Restore within a transaction.
+func (s *Store) RestoreTx(tx *db.Tx, by *auth.User, kind, id string, version int64) error {
+	before, err := s.forDeleting(tx, by, kind, id, version)
+	if err != nil {
+		return err
+	}
+	if before.DeletedAt.IsZero() {
+		return fault.New(fault.Conflict, "record.fault.not_deleted", "%s is not deleted", before.Kind.Ref(id))
+	}
+	after := before.clone()
+	after.DeletedAt, after.DeletedBy, after.DeletedWhy = time.Time{}, "", ""
+	return s.save(tx, s.kinds[kind], before, after, restored, "")
 }
 
 // forDeleting reads a record that somebody means to delete or bring back.

@@ -31,7 +31,12 @@ func Migrations() fs.FS {
 
 // Tables are the kernel's own records, for the ledger; each kind's own table is Kind.Ledger.
 func Tables() []ledger.Table {
-	return []ledger.Table{{Name: "record_history", Key: "id"}}
+	return []ledger.Table{
+		{Name: "record_history", Key: "id"},
+		{Name: "record_view", Key: "id"},
+		{Name: "record_export", Key: "id"},
+		{Name: "record_import", Key: "id"},
+	}
 }
 
 // People is what records need to know of people and organisation units.
