@@ -16,7 +16,7 @@ import (
 )
 
 type demoCmd struct {
-	Listen string `name:"listen" default:"127.0.0.1:8686" placeholder:"ADDRESS" help:"Address on this machine (default 127.0.0.1:8686)."`
+	Listen string `name:"listen" placeholder:"ADDRESS" help:"Address on this machine (default 127.0.0.1:8686)."`
 	Seed   uint64 `name:"seed" default:"20261123" help:"The same seed tells the same story."`
 }
 
@@ -31,7 +31,10 @@ func (c *demoCmd) Run(ctx context.Context, g *Globals, io *streams) (err error) 
 	if err != nil {
 		return err
 	}
-	given["data"], given["http.listen"] = dir, c.Listen
+	given["data"] = dir
+	if c.Listen != "" {
+		given["http.listen"] = c.Listen
+	}
 	// The file and the environment may be a real server's, whose ports, logs and database are none of the demo's.
 	conf, settings, err := config.Load(config.Sources{File: os.DevNull, Flags: given, Getenv: func(string) (string, bool) { return "", false }})
 	if err != nil {
