@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
 	"yagura/internal/detect/alert"
 	"yagura/internal/platform/i18n"
 )
@@ -17,7 +19,7 @@ func (l *Library) About(key string, lang i18n.Lang) (alert.RuleInfo, bool) {
 	if !ok {
 		return alert.RuleInfo{}, false
 	}
-	info := alert.RuleInfo{Description: r.DescriptionIn(lang), FalsePositives: r.FalsePositives, Author: r.Author, License: r.License}
+	info := alert.RuleInfo{Description: r.DescriptionIn(lang), FalsePositives: r.FalsePositivesIn(lang), Author: r.Author, License: r.License}
 	usages, err := l.Usages(key)
 	if err != nil {
 		return info, true
@@ -45,6 +47,21 @@ func (r *Rule) TitleIn(lang i18n.Lang) string { return cmp.Or(r.translated("titl
 // DescriptionIn is the rule's description, likewise.
 func (r *Rule) DescriptionIn(lang i18n.Lang) string {
 	return cmp.Or(r.translated("description", lang), r.Description)
+}
+
+// FalsePositivesIn is what the rule's author expects to set it off in good faith, likewise.
+func (r *Rule) FalsePositivesIn(lang i18n.Lang) []string {
+	node := r.Custom["falsepositives_"+string(lang)]
+	if node == nil || node.Kind != yaml.SequenceNode {
+		return r.FalsePositives
+	}
+	var list []string
+	for _, item := range node.Content {
+		if text := strings.TrimSpace(item.Value); text != "" {
+			list = append(list, text)
+		}
+	}
+	return list
 }
 
 // translated is what a rule's author wrote in a language besides the rule's own: its key "title_ja", "" where there is none.

@@ -21,29 +21,30 @@ import (
 // detailView is a rule's page, and its panel beside the list.
 type detailView struct {
 	row
-	Description string          // the reader's, before the rule's own
-	Problems    []sigma.Problem // likewise
-	Open        int64
-	Slots       []int64 // matches by four hours
-	Tactics     []named
-	Techniques  []string
-	References  []reference
-	Events      []string // what the log source means, a line for each kind of event
-	Known       bool     // the log source
-	Search      string   // the LogsQL that finds the log source's events
-	Usages      []Usage
-	Source      string
-	Whole       bool // Source is the whole file, its line numbers are the file's
-	Marked      []int
-	SourceErr   string
-	Siblings    int // other rules of its file, which removing it removes too
-	Recent      []*alert.Alert
-	Cases       []Case
-	CasesErr    string
-	Results     []Result // nil before the tests ran
-	Form        tryForm
-	Trial       *trialView
-	MayWrite    bool
+	Description    string          // the reader's, before the rule's own
+	Problems       []sigma.Problem // likewise
+	FalsePositives []string        // likewise
+	Open           int64
+	Slots          []int64 // matches by four hours
+	Tactics        []named
+	Techniques     []string
+	References     []reference
+	Events         []string // what the log source means, a line for each kind of event
+	Known          bool     // the log source
+	Search         string   // the LogsQL that finds the log source's events
+	Usages         []Usage
+	Source         string
+	Whole          bool // Source is the whole file, its line numbers are the file's
+	Marked         []int
+	SourceErr      string
+	Siblings       int // other rules of its file, which removing it removes too
+	Recent         []*alert.Alert
+	Cases          []Case
+	CasesErr       string
+	Results        []Result // nil before the tests ran
+	Form           tryForm
+	Trial          *trialView
+	MayWrite       bool
 }
 
 type named struct{ Name, Label string }
@@ -88,7 +89,7 @@ func (x *Room) view(r *http.Request) (*detailView, error) {
 	}
 	p := web.T(r)
 	view := &detailView{
-		row: row{Rule: one, Title: one.TitleIn(p.Lang())}, Description: one.DescriptionIn(p.Lang()), Problems: told(p, one.Problems), References: references(one.References), Techniques: one.Techniques(), MayWrite: may(r),
+		row: row{Rule: one, Title: one.TitleIn(p.Lang())}, Description: one.DescriptionIn(p.Lang()), FalsePositives: one.FalsePositivesIn(p.Lang()), Problems: told(p, one.Problems), References: references(one.References), Techniques: one.Techniques(), MayWrite: may(r),
 		Form: tryForm{Format: intake.JSON, Formats: formatOptions(p)},
 	}
 	for _, tactic := range one.Tactics() {

@@ -433,7 +433,9 @@ func TestOurOwnRules(t *testing.T) {
 		if both[r.ID] != [2]bool{true, true} {
 			t.Errorf("%s: its tests do not show both what matches and what does not", r.File)
 		}
-		for what, text := range map[string]string{"title": r.TitleIn(i18n.Japanese), "description": r.DescriptionIn(i18n.Japanese)} {
+		for what, text := range map[string]string{
+			"title": r.TitleIn(i18n.Japanese), "description": r.DescriptionIn(i18n.Japanese), "false positives": strings.Join(r.FalsePositivesIn(i18n.Japanese), ""),
+		} {
 			if !strings.ContainsFunc(text, func(r rune) bool { return unicode.In(r, unicode.Hiragana, unicode.Katakana, unicode.Han) }) {
 				t.Errorf("%s: its %s in Japanese is %q", r.File, what, text)
 			}

@@ -413,13 +413,13 @@ func TestAbout(t *testing.T) {
 	if _, ok := l.About("none", i18n.English); ok {
 		t.Error("a rule that is not there is known")
 	}
-	write(t, filepath.Join(l.dir, "rules", "a.yml"), "title_ja: whoami の実行\ndescription_ja: 誰が実行したかを調べる。\ndescription: Who asks.\n"+whoami(idA, "whoami.exe"))
+	write(t, filepath.Join(l.dir, "rules", "a.yml"), "title_ja: whoami の実行\ndescription_ja: 誰が実行したかを調べる。\ndescription: Who asks.\nfalsepositives: [admins]\nfalsepositives_ja: [管理者]\n"+whoami(idA, "whoami.exe"))
 	if err := l.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for lang, want := range map[i18n.Lang][2]string{i18n.English: {"", "Who asks."}, i18n.Japanese: {"whoami の実行", "誰が実行したかを調べる。"}} {
-		if info, _ := l.About(idA, lang); l.Titles(lang)[idA] != want[0] || info.Description != want[1] {
-			t.Errorf("%s: %q, %q", lang, l.Titles(lang)[idA], info.Description)
+	for lang, want := range map[i18n.Lang][3]string{i18n.English: {"", "Who asks.", "admins"}, i18n.Japanese: {"whoami の実行", "誰が実行したかを調べる。", "管理者"}} {
+		if info, _ := l.About(idA, lang); l.Titles(lang)[idA] != want[0] || info.Description != want[1] || strings.Join(info.FalsePositives, ",") != want[2] {
+			t.Errorf("%s: %q, %q, %q", lang, l.Titles(lang)[idA], info.Description, info.FalsePositives)
 		}
 	}
 }
