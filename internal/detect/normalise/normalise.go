@@ -167,7 +167,7 @@ func (n *Normaliser) summary(ev *event.Event) string {
 	const limit = 200
 	n.buf = n.buf[:0]
 	for _, f := range ev.Fields() {
-		if f.Value == "" || len(f.Value) > limit || f.Kind == event.Null {
+		if f.Value == "" || len(f.Value) > limit || f.Kind == event.Null || f.Name == event.EventModule || f.Name == event.EventDataset {
 			continue
 		}
 		if len(n.buf) > 0 {

@@ -354,10 +354,13 @@ const maxSaid = 1000
 func (n *Normaliser) say(ev *event.Event) {
 	w := &n.win
 	n.buf = n.buf[:0]
-	if w.record.Title != "" {
+	switch provider := ev.Get(event.WinlogProvider); {
+	case w.record.Title != "":
 		n.buf = append(n.buf, w.record.Title...)
-	} else {
-		n.buf = append(append(append(n.buf, ev.Get(event.WinlogProvider)...), ' '), w.id...)
+	case provider != "":
+		n.buf = append(append(append(n.buf, provider...), ' '), w.id...)
+	default:
+		n.buf = append(append(append(n.buf, ev.Get(event.WinlogChannel)...), ' '), w.id...)
 	}
 	separator := ": "
 	for i, value := range w.said {
