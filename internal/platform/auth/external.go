@@ -86,6 +86,8 @@ func (a *Accounts) known(tx *db.Tx, id Identity, policy ExternalPolicy) (Person,
 	}
 	p, err = find(tx, `email = $1`, email)
 	switch {
+	case err == nil && (p.State == Disabled || p.Kind != Human):
+		return p, nil // whom the caller refuses, and whom nothing is linked to
 	case err == nil && policy.Link && p.External.Subject == "":
 		p.External.Issuer, p.External.Subject = id.Issuer, id.Subject
 		return p, a.put(tx, &p, "link")

@@ -97,14 +97,18 @@ func (a *Accounts) Acceptable(password string, p Person) error {
 func (a *Accounts) ChangePassword(w http.ResponseWriter, r *http.Request, old, new string) error {
 	var p Person
 	var who login
-	taken, err := a.guessing(w, r, func(tx *db.Tx) (guess, error) {
-		var err error
-		if _, p, err = a.current(tx, r); err != nil {
-			return guess{}, err
+	if err := a.db.Read(r.Context(), func(tx *db.Tx) (err error) {
+		if _, p, err = a.current(tx, r); err == nil {
+			who, err = loginOf(tx, p.Email)
 		}
-		who, err = loginOf(tx, p.Email)
-		return a.budgetOf(r, p.Email, p.ID), err
-	})
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := a.Acceptable(new, p); err != nil { // which is no guess, and counts as none
+		return err
+	}
+	taken, err := a.guessing(w, r, func(*db.Tx) (guess, error) { return a.budgetOf(r, p.Email, p.ID), nil })
 	if err != nil {
 		return err
 	}
@@ -118,9 +122,6 @@ func (a *Accounts) ChangePassword(w http.ResponseWriter, r *http.Request, old, n
 	}
 	if !right || who.hash == "" {
 		return fault.New(fault.Forbidden, "fault.password.old", "the old password is wrong")
-	}
-	if err := a.Acceptable(new, p); err != nil {
-		return err
 	}
 	fresh, err := a.hashPassword(r.Context(), new)
 	if err != nil {

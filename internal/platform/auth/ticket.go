@@ -249,15 +249,17 @@ func (a *Accounts) handOut(ctx context.Context, kind TicketKind, person string, 
 // second factor is wrong, fault.Busy when too many wrong ones came.
 func (a *Accounts) Redeem(w http.ResponseWriter, r *http.Request, token, password string, proof Proof) (signedIn bool, err error) {
 	var p Person
-	taken, err := a.guessing(w, r, func(tx *db.Tx) (guess, error) {
-		var err error
+	if err := a.db.Read(r.Context(), func(tx *db.Tx) (err error) {
 		_, p, err = a.redeemable(tx, token)
-		return a.budgetOf(r, "factor "+p.ID, p.ID), err
-	})
-	if err != nil {
+		return err
+	}); err != nil {
 		return false, err
 	}
-	if err := a.Acceptable(password, p); err != nil {
+	if err := a.Acceptable(password, p); err != nil { // which is no guess, and counts as none
+		return false, err
+	}
+	taken, err := a.guessing(w, r, func(*db.Tx) (guess, error) { return a.budgetOf(r, "factor "+p.ID, p.ID), nil })
+	if err != nil {
 		return false, err
 	}
 	phc, err := a.hashPassword(r.Context(), password)

@@ -60,7 +60,7 @@ func (s *Site) failStatus(w http.ResponseWriter, r *http.Request, status int, er
 	f := s.explain(req, status, err)
 	answer := problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: detail(status, err), Code: string(fault.CodeOf(err)), Request: req.id,
+		Detail: detail(req, status, err), Code: string(fault.CodeOf(err)), Request: req.id,
 	}
 	switch {
 	case fromHTMX(r):
@@ -75,9 +75,10 @@ func (s *Site) failStatus(w http.ResponseWriter, r *http.Request, status int, er
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// detail is the English text for machines; what broke inside stays inside.
-func detail(status int, err error) string {
-	if status == http.StatusInternalServerError {
+// detail is the English text for machines; what broke inside stays inside, and what is not there (a database, a provider, with its address)
+// is for people who are signed in.
+func detail(req *request, status int, err error) string {
+	if status == http.StatusInternalServerError || status > http.StatusInternalServerError && req.user == nil {
 		return ""
 	}
 	return err.Error()

@@ -97,6 +97,15 @@ func TestErrorsAreSaidToWhoAsks(t *testing.T) {
 			}
 		}
 	})
+	t.Run("what is not there is said to who is signed in", func(t *testing.T) {
+		t.Parallel()
+		for visitor, told := range map[webtest.Visitor]bool{"": false, webtest.Reader: true} {
+			answer := site.Do(webtest.Request{As: visitor, Path: "/fails/unavailable", Header: map[string]string{"Accept": "*/*"}})
+			if answer.Code != http.StatusServiceUnavailable || strings.Contains(answer.Body.String(), "it failed") != told {
+				t.Errorf("%q: %d %s", visitor, answer.Code, answer.Body)
+			}
+		}
+	})
 	t.Run("where exactly the input is wrong", func(t *testing.T) {
 		t.Parallel()
 		answer := site.Do(webtest.Request{Path: "/fails/wrapped", Lang: "en"})
