@@ -125,6 +125,7 @@ var engines = map[string]string{
 	"github.com/pressly/goose":    "internal/platform/db/",
 	"github.com/alecthomas/kong":  "cmd/yagura/",
 	"github.com/minio/minio-go":   "internal/platform/blob/",
+	"github.com/xuri/excelize":    "internal/platform/sheet/",
 }
 
 func TestEnginesHideBehindOnePackage(t *testing.T) {
