@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 
 	"yagura/internal/detect/intake"
 	"yagura/internal/platform/fault"
@@ -37,7 +38,7 @@ func (p *Pipeline) Accept(ctx context.Context, b *intake.Batch) error {
 		part.Items, rest = rest[:n], rest[n:]
 		buf := p.buffer()
 		defer p.buffers.Put(buf)
-		*buf = part.AppendBinary((*buf)[:0])
+		*buf = part.AppendBinary(slices.Grow((*buf)[:0], size))
 		records = append(records, *buf)
 	}
 	if len(records) == 0 {

@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"runtime"
+	"slices"
 
 	"yagura/internal/platform/fault"
 )
@@ -41,6 +42,7 @@ func (s *Spool) Append(ctx context.Context, payloads ...[]byte) (Position, error
 		return Position{}, err
 	}
 	offset := len(g.buf)
+	g.buf = slices.Grow(g.buf, need)
 	for i, payload := range payloads {
 		g.buf = appendFrame(g.buf, payload, sums[i])
 	}
