@@ -115,6 +115,7 @@ func (s *server) stop() error {
 
 // measure sends every body, waits until all can be searched, and then looks for a rare value.
 func (s *server) measure(ctx context.Context, bodies [][]byte, events int) error {
+	before := s.cpu()
 	began := time.Now()
 	if err := s.load(ctx, bodies); err != nil {
 		return err
@@ -132,8 +133,9 @@ func (s *server) measure(ctx context.Context, bodies [][]byte, events int) error
 	if stored != events {
 		return fmt.Errorf("%d of %d events can be found", stored, events)
 	}
-	fmt.Printf("  %-32s acknowledged %7.0f/s  searchable %7.0f/s  start %4d ms  idle %3d MiB  loaded %4d MiB  cpu %5.1f s\n", s.name,
-		float64(events)/acknowledged.Seconds(), float64(events)/searchable.Seconds(), s.ready.Milliseconds(), s.idle, resident(s.cmd.Process.Pid), s.cpu())
+	fmt.Printf("  %-32s acknowledged %7.0f/s  searchable %7.0f/s  start %4d ms  idle %3d MiB  loaded %4d MiB  cpu %5.0f µs an event\n", s.name,
+		float64(events)/acknowledged.Seconds(), float64(events)/searchable.Seconds(), s.ready.Milliseconds(), s.idle, resident(s.cmd.Process.Pid),
+		(s.cpu()-before)*1e6/float64(events))
 	return s.findNeedle(ctx)
 }
 
