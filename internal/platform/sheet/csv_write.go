@@ -60,7 +60,7 @@ func appendField(line []byte, column int, text string) []byte {
 		return line
 	}
 	// What no text can hold would make readers take the file for another encoding, or for no text.
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "\ufffd"), "\x00", "\ufffd")
+	text = strings.ReplaceAll(string([]rune(text)), "\x00", "\ufffd")
 	line = append(line, '"')
 	for i := range len(text) {
 		if text[i] == '"' {
