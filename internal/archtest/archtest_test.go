@@ -126,6 +126,7 @@ var engines = map[string]string{
 	"github.com/alecthomas/kong":  "cmd/yagura/",
 	"github.com/minio/minio-go":   "internal/platform/blob/",
 	"github.com/xuri/excelize":    "internal/platform/sheet/",
+	"github.com/yuin/goldmark":    "internal/platform/document/",
 }
 
 func TestEnginesHideBehindOnePackage(t *testing.T) {
