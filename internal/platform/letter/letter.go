@@ -43,7 +43,7 @@ func (p *Post) Enqueue(tx *db.Tx, letter auth.Letter) error {
 	if err != nil {
 		zone = time.UTC
 	}
-	speak := p.bundle.Printer(p.language(letter.To), zone)
+	speak := p.bundle.Printer(p.Language(letter.To), zone)
 	key := "letter." + string(letter.Kind)
 	link := p.url + path + "?ticket=" + url.QueryEscape(letter.Token)
 	return p.outbox.Enqueue(tx, mail.Message{
@@ -53,8 +53,8 @@ func (p *Post) Enqueue(tx *db.Tx, letter auth.Letter) error {
 	})
 }
 
-// language is the person's, Japanese where they have chosen none.
-func (p *Post) language(to auth.Person) i18n.Lang {
+// Language is the person's, Japanese where they have chosen none.
+func (p *Post) Language(to auth.Person) i18n.Lang {
 	if to.Lang != "" {
 		return i18n.Lang(to.Lang)
 	}
