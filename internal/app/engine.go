@@ -72,7 +72,7 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 	if e.Taxonomy, err = taxonomy.Load(); err != nil {
 		return e, err
 	}
-	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Units: e.Accounts})
+	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Units: e.Accounts, Notify: e.Notify})
 	if e.Tokens, err = source.OpenTokens(ctx, e.DB, e.Ledger); err != nil {
 		return e, err
 	}

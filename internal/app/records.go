@@ -23,6 +23,7 @@ import (
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/letter"
 	"yagura/internal/platform/mail"
+	"yagura/internal/platform/notify"
 	"yagura/internal/platform/preference"
 	"yagura/internal/platform/record"
 	"yagura/internal/platform/scim"
@@ -44,6 +45,7 @@ type Records struct {
 	Jobs      *jobs.Queue
 	Mail      *mail.Outbox
 	Accounts  *auth.Accounts
+	Notify    *notify.Notifier
 	Approvals *approval.Approvals
 	Record    *record.Store
 	// Organisation is how days are counted here: fiscal years, holidays, the zone of deadlines.
@@ -133,7 +135,7 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 		Roles: x.Roles, Seal: x.Keys, Ledger: x.Ledger, Mailer: letters, PublicURL: opt.PublicURL,
 		IdleLimit: time.Duration(c.Auth.Idle), AbsoluteLimit: time.Duration(c.Auth.Absolute), StepUp: time.Duration(c.Auth.StepUp),
 		AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
-		Forget: []func(*db.Tx, string) error{scim.Forget(x.Ledger), preference.Forget},
+		Forget: []func(*db.Tx, string) error{scim.Forget(x.Ledger), preference.Forget, notify.Forget},
 	}
 	if c.Auth.Breached != "" {
 		if x.breached, err = auth.OpenLists(c.Auth.Breached); err != nil {
@@ -144,7 +146,11 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 	if x.Accounts, err = auth.OpenAccounts(ctx, x.DB, settings); err != nil {
 		return err
 	}
-	x.Approvals, err = approval.Open(ctx, approval.Options{DB: x.DB, Ledger: x.Ledger, People: x.Accounts, Required: c.Approvals.Required})
+	if err := x.openNotify(letters, opt); err != nil {
+		return err
+	}
+	x.Approvals, err = approval.Open(ctx, approval.Options{DB: x.DB, Ledger: x.Ledger, People: x.Accounts, Required: c.Approvals.Required, Notify: x.Notify})
+	x.Notify.Know(x.Approvals.Kind())
 	x.Record = record.New(record.Options{DB: x.DB, Ledger: x.Ledger, People: x.Accounts})
 	return err
 }

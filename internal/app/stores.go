@@ -16,6 +16,7 @@ import (
 	"yagura/internal/platform/jobs"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/mail"
+	"yagura/internal/platform/notify"
 	"yagura/internal/platform/preference"
 	"yagura/internal/platform/record"
 	"yagura/internal/platform/scim"
@@ -37,6 +38,7 @@ func stores() []store {
 		{"scim", scim.Migrations(), scim.Tables()},
 		{"approval", approval.Migrations(), approval.Tables()},
 		{"jobs", jobs.Migrations(), jobs.Tables()},
+		{"notify", notify.Migrations(), notify.Tables()},
 		{"record", record.Migrations(), record.Tables()},
 		{"preference", preference.Migrations(), nil},
 		{"alert", alert.Migrations(), alert.Tables()},
@@ -77,11 +79,20 @@ func Untracked() map[string]string {
 		"record_bulk":        "the way back from a change of many records, for an hour; each change is in its record's history",
 		"record_upload":      "lists that wait for their sender's word, for an hour; what was imported is in record_import",
 		"record_upload_line": "the lines of those lists",
+
+		"notify_notice":     "what people are told of; what happened is in its own record",
+		"notify_key":        "which notices were sent",
+		"notify_item":       "what each person has read",
+		"notify_delivery":   "messages on their way",
+		"notify_preference": "each person's own choice of what to be told of",
+		"notify_person":     "each person's own choice of when to be told",
 	}
 }
 
 // SealedColumns are all columns that hold sealed secrets.
-func SealedColumns() []seal.Column { return slices.Concat(auth.Columns(), mail.Columns()) }
+func SealedColumns() []seal.Column {
+	return slices.Concat(auth.Columns(), mail.Columns(), notify.Columns())
+}
 
 // migrate brings the tables of every room to their newest form.
 func migrate(ctx context.Context, d *db.DB) error {

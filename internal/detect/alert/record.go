@@ -108,6 +108,9 @@ func (s *Store) record(tx *db.Tx, matches []match.Match) error {
 	if err := r.countHours(hours); err != nil {
 		return err
 	}
+	if err := s.tell(tx, r.news); err != nil {
+		return err
+	}
 	return s.opt.Ledger.Append(tx, r.opened...)
 }
 

@@ -24,6 +24,7 @@ type recorder struct {
 	rest    map[string][]sighting // of entities beyond most, by rule
 	crowded []string              // the rules in rest, in order
 	opened  []ledger.Entry        // the alerts that are new
+	news    []news                // the same, to be told of
 
 	find, insert, update, sample, bucket, hour *db.Stmt
 }
@@ -186,6 +187,7 @@ func (r *recorder) write(key groupKey, p *pending) error {
 			return err
 		}
 		r.opened = append(r.opened, ledger.Entry{Table: "alert_alert", Key: p.id, Action: "create"})
+		r.news = append(r.news, news{id: p.id, title: rule.Title, entity: entity.Value, unit: unit, severity: SeverityOf(rule)})
 	} else if _, err := r.update.Exec(p.id, p.first, p.last, p.count, taken, now, p.actors.host, p.actors.user, p.actors.ip); err != nil {
 		return err
 	}

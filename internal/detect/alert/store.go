@@ -30,7 +30,8 @@ type Options struct {
 	Window      time.Duration // 24 h
 	MaxEntities int           // 1,000 open alerts of one rule
 	Ledger      *ledger.Log
-	Units       Units // nil: alerts belong to no unit
+	Units       Units    // nil: alerts belong to no unit
+	Notify      Notifier // nil: nobody is told of new ones
 }
 
 // Units are the organisation's group companies and departments; auth.Accounts knows them.

@@ -83,6 +83,7 @@ type Options struct {
 	Ledger   *ledger.Log
 	People   People
 	Required []string // the actions that policy wants two people for
+	Notify   Notifier // nil: nobody is told
 }
 
 // Approvals knows the actions and keeps the requests. Register first, then use; after that it is safe for concurrent use.
@@ -216,7 +217,10 @@ func (a *Approvals) Do(ctx context.Context, by *auth.User, wish Wish) (waiting *
 	}
 	err = a.opt.DB.Write(ctx, func(tx *db.Tx) error {
 		request.Asked, request.Expires = tx.Now(), tx.Now().Add(validFor)
-		return a.insert(tx, request)
+		if err := a.insert(tx, request); err != nil {
+			return err
+		}
+		return a.tellDeciders(tx, request, known.permission)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("asking for approval: %w", err)
@@ -264,6 +268,9 @@ func (a *Approvals) Decide(ctx context.Context, by *auth.User, id string, to Sta
 			return err
 		}
 		if err := a.opt.Ledger.Append(tx, ledger.Entry{Table: "approval_request", Key: id, Action: string(to)}); err != nil {
+			return err
+		}
+		if err := a.tellAsker(tx, request, to); err != nil {
 			return err
 		}
 		if to != Approved {

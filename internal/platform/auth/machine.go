@@ -40,3 +40,8 @@ func fromThisMachine(r *http.Request) bool {
 	}
 	return IsLoopback(r.RemoteAddr) && IsLoopback(host)
 }
+
+// DemoVisitor is the person that the demo's visitor would be, had they an account.
+func DemoVisitor() Person {
+	return Person{ID: demoName, Kind: Human, Name: demoName, State: Active, Roles: []Role{{Name: AdminRole, Origin: ByHand}}}
+}

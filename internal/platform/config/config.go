@@ -32,6 +32,7 @@ type Config struct {
 	OIDC      OIDC      `name:"oidc"`
 	Approvals Approvals `name:"approvals"`
 	Mail      Mail      `name:"mail"`
+	Outgoing  Outgoing  `name:"outgoing"`
 	Blob      Blob      `name:"blob"`
 
 	Log Log `name:"log"`
@@ -124,6 +125,12 @@ type S3 struct {
 	Prefix    string `name:"prefix" help:"put before the names of files in the bucket, such as yagura/"`
 	AccessKey string `name:"access_key" help:"access key for the bucket"`
 	SecretKey Secret `name:"secret_key" help:"secret key for the bucket"`
+}
+
+// Outgoing is how the program asks other servers over HTTP. It reaches public addresses only.
+type Outgoing struct {
+	Proxy string   `name:"proxy" help:"proxy for requests to the outside, such as http://proxy.example.co.jp:3128"`
+	Allow []string `name:"allow" help:"addresses or networks of the house that requests may reach, such as 10.1.2.0/24"`
 }
 
 // Syslog is the listeners for RFC 3164 and RFC 5424; an empty address is off.
