@@ -37,18 +37,10 @@ type house struct {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
-	return newHouseWith(t, io.Discard, nil)
-}
-
-// newHouseWith has more settings, and its log goes somewhere.
-func newHouseWith(t testing.TB, logged io.Writer, settings map[string]string) *house {
-	t.Helper()
 	ctx := t.Context()
-	flags := map[string]string{"data": filepath.Join(t.TempDir(), "data"), "http.public_url": "https://yagura.example", "store.min_free": "64MiB"}
-	maps.Copy(flags, settings)
 	c, _, err := config.Load(config.Sources{
 		File:   os.DevNull,
-		Flags:  flags,
+		Flags:  map[string]string{"data": filepath.Join(t.TempDir(), "data"), "http.public_url": "https://yagura.example", "store.min_free": "64MiB"},
 		Getenv: func(string) (string, bool) { return "", false },
 	})
 	if err != nil {
@@ -57,7 +49,7 @@ func newHouseWith(t testing.TB, logged io.Writer, settings map[string]string) *h
 	if place := dbtest.Place(t); strings.Contains(place, "://") {
 		c.Database.URL = config.Secret(place)
 	}
-	log := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	engine, err := Open(ctx, c, RecordsOptions{Log: log, PublicURL: c.HTTP.PublicURL})
 	if err != nil {
 		t.Fatal(err)

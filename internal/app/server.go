@@ -35,6 +35,7 @@ import (
 	jobsroom "yagura/internal/platform/jobs/room"
 	"yagura/internal/platform/ledger/room"
 	"yagura/internal/platform/oidc"
+	"yagura/internal/platform/once"
 	"yagura/internal/platform/people"
 	"yagura/internal/platform/preference"
 	"yagura/internal/platform/record/desk"
@@ -282,7 +283,9 @@ func (s *Server) build(ctx context.Context) error {
 }
 
 func (s *Server) newSite() (*web.Site, error) {
+	keeper := &once.Keeper{DB: s.DB, Keys: s.Keys}
 	options := web.Options{
+		Once: keeper.Do,
 		Auth: s.Accounts, Log: s.opt.Log, Version: build.Version(), Limit: s.limiter.Person,
 		StepUp: time.Duration(s.opt.Config.Auth.StepUp), Name: auth.NewNameBook(s.Accounts).Name,
 		Keeper: preference.New(s.DB, s.Accounts),

@@ -17,6 +17,7 @@ import (
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/mail"
 	"yagura/internal/platform/notify"
+	"yagura/internal/platform/once"
 	"yagura/internal/platform/preference"
 	"yagura/internal/platform/record"
 	"yagura/internal/platform/scim"
@@ -39,6 +40,7 @@ func stores() []store {
 		{"approval", approval.Migrations(), approval.Tables()},
 		{"jobs", jobs.Migrations(), jobs.Tables()},
 		{"notify", notify.Migrations(), notify.Tables()},
+		{"once", once.Migrations(), nil},
 		{"record", record.Migrations(), record.Tables()},
 		{"preference", preference.Migrations(), nil},
 		{"alert", alert.Migrations(), alert.Tables()},
@@ -65,6 +67,7 @@ func Untracked() map[string]string {
 		"alert_rule_hour": "counts of matches over time",
 		"alert_cursor":    "how far the pipeline has come",
 		"source_stat":     "counters of what sources sent",
+		"api_once":        "answers of the API that may be asked for again, for a day",
 		"record_tag":      "finds the tags that records have in their own rows",
 		"auth_guard":      "a row to wait at, so that the last administrator stays",
 		"auth_session":    "who is signed in at the moment",
@@ -91,7 +94,7 @@ func Untracked() map[string]string {
 
 // SealedColumns are all columns that hold sealed secrets.
 func SealedColumns() []seal.Column {
-	return slices.Concat(auth.Columns(), mail.Columns(), notify.Columns())
+	return slices.Concat(auth.Columns(), mail.Columns(), notify.Columns(), once.Columns())
 }
 
 // migrate brings the tables of every room to their newest form.

@@ -159,6 +159,11 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, options *sql.TxOptions, lock
 	if err := fn(tx); err != nil {
 		return translate(err)
 	}
+	if pool == d.write {
+		if err := tx.finish(); err != nil {
+			return translate(err)
+		}
+	}
 	if err := raw.Commit(); err != nil {
 		return translate(fmt.Errorf("committing: %w", err))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -31,6 +32,43 @@ func (tx *Tx) Actor() string {
 		return actor
 	}
 	return "system"
+}
+
+type alongsideKey struct{}
+
+// alongside is what is to be done in the first transaction that writes, and whether that has been.
+type alongside struct {
+	mu   sync.Mutex
+	do   func(*Tx) error
+	done bool
+}
+
+// Alongside returns a context whose first Write also does this, after all else and before it commits: with it or not at all. Its error undoes
+// that Write.
+func Alongside(ctx context.Context, do func(*Tx) error) context.Context {
+	return context.WithValue(ctx, alongsideKey{}, &alongside{do: do})
+}
+
+// finish does what is to be done alongside.
+func (tx *Tx) finish() error {
+	a, ok := tx.ctx.Value(alongsideKey{}).(*alongside)
+	if !ok {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.done {
+		return nil
+	}
+	if err := a.do(tx); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.done = true
+	})
+	return nil
 }
 
 // Now returns the transaction's time: UTC, whole microseconds, the same at every call.

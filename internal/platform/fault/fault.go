@@ -18,6 +18,7 @@ const (
 	Forbidden   Code = "forbidden"   // known, and not allowed: 403
 	NotFound    Code = "not_found"   // 404
 	Conflict    Code = "conflict"    // someone else was first: 409
+	Outdated    Code = "outdated"    // the caller named a version that is no longer: 412
 	TooLarge    Code = "too_large"   // 413
 	Busy        Code = "busy"        // full for now, try again later: 429
 	Unavailable Code = "unavailable" // cannot work at all for now: 503
@@ -73,6 +74,8 @@ func (c Code) HTTPStatus() int {
 		return 404
 	case Conflict:
 		return 409
+	case Outdated:
+		return 412
 	case TooLarge:
 		return 413
 	case Busy:

@@ -65,6 +65,9 @@ func (w Wrong) Error() string {
 	return strings.Join(parts, "; ")
 }
 
+// Fields tells what is wrong by field, for who answers programs.
+func (w Wrong) Fields() map[string]error { return w }
+
 // Unwrap makes it a fault.Invalid.
 func (w Wrong) Unwrap() error { return fault.New(fault.Invalid, "record.fault.wrong", "%s", w.Error()) }
 

@@ -18,6 +18,8 @@ type problem struct {
 	Code    string `json:"code"`
 	Request string `json:"request"`
 	Message string `json:"message,omitempty"` // in the reader's language, for htmx to show
+	// Errors say what is wrong with each field, in the reader's language.
+	Errors map[string]string `json:"errors,omitempty"`
 }
 
 // failure is an error as people read it.
@@ -61,6 +63,15 @@ func (s *Site) failStatus(w http.ResponseWriter, r *http.Request, status int, er
 	answer := problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
 		Detail: detail(req, status, err), Code: string(fault.CodeOf(err)), Request: req.id,
+	}
+	if fields, ok := errors.AsType[interface {
+		error
+		Fields() map[string]error
+	}](err); ok {
+		answer.Errors = make(map[string]string)
+		for name, problem := range fields.Fields() {
+			answer.Errors[name] = s.explain(req, status, problem).Message
+		}
 	}
 	switch {
 	case fromHTMX(r):

@@ -178,7 +178,11 @@ func (s *Site) guard(route Route) http.Handler {
 			}
 			return
 		}
-		if err := route.Handle(w, r); err != nil {
+		handle := route.Handle
+		if s.opt.Once != nil && route.Doc != nil && r.Method == http.MethodPost && req.user != nil {
+			handle = func(w http.ResponseWriter, r *http.Request) error { return s.opt.Once(w, r, req.user.ID, route.Handle) }
+		}
+		if err := handle(w, r); err != nil {
 			s.fail(w, r, err)
 		}
 	})

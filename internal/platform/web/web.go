@@ -25,6 +25,7 @@ import (
 
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/i18n"
+	"yagura/internal/platform/openapi"
 )
 
 // Permission is what a route asks of the visitor: "alert.read", "rule.write". Names are "<room>.<verb>".
@@ -51,6 +52,8 @@ type Route struct {
 	// something dangerous stands on a page that is Fresh, too, so that nobody loses what they typed.
 	Fresh  bool
 	Handle Handle
+	// Doc says what a route of the API takes and answers; a page has none.
+	Doc *openapi.Operation
 }
 
 // NavItem is an entry of the left rail.
@@ -100,6 +103,8 @@ type Options struct {
 	Limit func(w http.ResponseWriter, r *http.Request, id string) error
 	// Name tells what the person of an id is called, "" for nobody it knows, for {{person}}; nil shows the id.
 	Name func(id string) string
+	// Once carries a request of the API out that its sender may repeat (once.Keeper); nil carries out each.
+	Once func(w http.ResponseWriter, r *http.Request, person string, handle func(http.ResponseWriter, *http.Request) error) error
 	// Rendered is told of each page that was shown, for tests that ask whether all were.
 	Rendered func(page string)
 }

@@ -1,0 +1,198 @@
+package openapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Operation says what a route of the API takes and answers.
+type Operation struct {
+	Summary     string // in English, one line
+	Description string
+	Tag         string // what it belongs to: "Alerts"
+	Query       []Parameter
+	// Headers that the request may have.
+	Headers []Parameter
+	// Body is a value of the type that the request's body is read into, or a Schema; nil for none.
+	Body any
+	// BodyType is the body's media type; "" is application/json.
+	BodyType string
+	// Answer is a value of the type that is answered, or a Schema; nil for none.
+	Answer any
+	// AnswerType is its media type; "" is application/json.
+	AnswerType string
+	Status     int // 0 is 200, or 204 without an Answer
+}
+
+// Parameter is a part of the query, or a header.
+type Parameter struct {
+	Name        string
+	Description string
+	Schema      Schema // nil is a string
+	Required    bool
+	Many        bool // it may be repeated
+}
+
+// Entry is a route with its description.
+type Entry struct {
+	Pattern    string // as http.ServeMux reads it: "GET /api/v1/alerts/{id}"
+	Permission string // what it asks of who asks, "" for nothing
+	Fresh      bool
+	Operation  *Operation
+}
+
+// Info is what stands at the head of the document.
+type Info struct {
+	Title, Version, Description string
+}
+
+// Document makes the document of some routes. The error says which pattern is none.
+func Document(info Info, entries []Entry) ([]byte, error) {
+	paths := make(map[string]map[string]any)
+	for _, e := range entries {
+		method, path, ok := strings.Cut(e.Pattern, " ")
+		if !ok || e.Operation == nil {
+			return nil, fmt.Errorf("the route %q has no method or no description", e.Pattern)
+		}
+		if paths[path] == nil {
+			paths[path] = make(map[string]any)
+		}
+		paths[path][strings.ToLower(method)] = describe(e, method, path)
+	}
+	document := map[string]any{
+		"openapi":  "3.1.0",
+		"info":     map[string]any{"title": info.Title, "version": info.Version, "description": info.Description, "license": map[string]any{"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+		"servers":  []any{map[string]any{"url": "/"}},
+		"paths":    paths,
+		"security": []any{map[string]any{"token": []any{}}},
+		"components": map[string]any{
+			"securitySchemes": map[string]any{"token": map[string]any{"type": "http", "scheme": "bearer", "description": "An API token of a person or a service account."}},
+			"schemas":         map[string]any{"Problem": problem()},
+			"responses": map[string]any{"Problem": map[string]any{
+				"description": "What went wrong (RFC 9457).",
+				"content":     map[string]any{"application/problem+json": map[string]any{"schema": Schema{"$ref": "#/components/schemas/Problem"}}},
+			}},
+		},
+	}
+	return json.MarshalIndent(document, "", "  ")
+}
+
+// problem is the schema of an error's answer.
+func problem() Schema {
+	return Object(
+		Property{"type", String(), true}, Property{"title", String(), true}, Property{"status", Integer(), true},
+		Property{"detail", String().With("In English, for machines and logs."), false},
+		Property{"code", Enum("invalid", "unauthentic", "forbidden", "not_found", "conflict", "outdated", "too_large", "busy", "unavailable", "internal"), true},
+		Property{"request", String().With("The id of the request, which the server's log has, too."), true},
+		Property{"message", String().With("In the language of who asks."), false},
+		Property{"errors", Schema{"type": "object", "additionalProperties": String()}.With("What is wrong with each field, in the language of who asks."), false},
+	)
+}
+
+func describe(e Entry, method, path string) map[string]any {
+	op := e.Operation
+	out := map[string]any{"operationId": id(method, path), "summary": op.Summary, "tags": []string{op.Tag}}
+	description := op.Description
+	if e.Permission != "" {
+		description = strings.TrimSpace(description + "\n\nTakes the permission `" + e.Permission + "`.")
+		out["x-permission"] = e.Permission
+	}
+	if e.Fresh {
+		description += " A browser's session takes a fresh proof of who asks."
+	}
+	out["description"] = description
+	var parameters []any
+	for _, name := range wildcards(path) {
+		parameters = append(parameters, map[string]any{"name": name, "in": "path", "required": true, "schema": String()})
+	}
+	for where, list := range map[string][]Parameter{"query": op.Query, "header": op.Headers} {
+		for _, p := range list {
+			parameters = append(parameters, p.describe(where))
+		}
+	}
+	slices.SortStableFunc(parameters, func(a, b any) int {
+		return strings.Compare(a.(map[string]any)["in"].(string), b.(map[string]any)["in"].(string))
+	})
+	if len(parameters) > 0 {
+		out["parameters"] = parameters
+	}
+	if op.Body != nil {
+		out["requestBody"] = map[string]any{"required": true, "content": content(op.BodyType, op.Body)}
+	}
+	out["responses"] = responses(op, method)
+	return out
+}
+
+func responses(op *Operation, method string) map[string]any {
+	status := op.Status
+	if status == 0 {
+		status = http.StatusOK
+		if op.Answer == nil {
+			status = http.StatusNoContent
+		}
+	}
+	done := map[string]any{"description": http.StatusText(status)}
+	if op.Answer != nil {
+		done["content"] = content(op.AnswerType, op.Answer)
+	}
+	list := map[string]any{strconv.Itoa(status): done}
+	failures := []string{"400", "401", "403", "404", "429", "500"}
+	if method != http.MethodGet {
+		failures = append(failures, "409", "412", "413")
+	}
+	for _, failure := range failures {
+		list[failure] = map[string]any{"$ref": "#/components/responses/Problem"}
+	}
+	return list
+}
+
+func content(mediaType string, value any) map[string]any {
+	if mediaType == "" {
+		mediaType = "application/json"
+	}
+	return map[string]any{mediaType: map[string]any{"schema": Of(value)}}
+}
+
+func (p Parameter) describe(in string) map[string]any {
+	schema := p.Schema
+	if schema == nil {
+		schema = String()
+	}
+	out := map[string]any{"name": p.Name, "in": in, "description": p.Description, "schema": schema}
+	if p.Required {
+		out["required"] = true
+	}
+	if p.Many {
+		out["schema"], out["style"], out["explode"] = Array(schema), "form", true
+	}
+	return out
+}
+
+// wildcards are the names in a pattern's braces.
+func wildcards(path string) (names []string) {
+	for part := range strings.SplitSeq(path, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok {
+			names = append(names, strings.TrimSuffix(strings.TrimSuffix(name, "}"), "..."))
+		}
+	}
+	return names
+}
+
+// id names an operation: "get_alerts_id".
+func id(method, path string) string {
+	path = strings.TrimPrefix(path, "/api/v1")
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			return r
+		case r == '/' || r == '_' || r == '-':
+			return '_'
+		}
+		return -1
+	}, strings.ReplaceAll(path, "/-", ""))
+	return strings.ToLower(method) + name
+}
