@@ -93,6 +93,7 @@ func (d *Desk) Module(room Room) web.Module {
 		m.Permissions = append(m.Permissions, web.Permission(k.MayDelete()))
 	}
 	m.Routes = append(m.Routes, x.detailRoutes()...)
+	m.Routes = append(m.Routes, x.apiRoutes()...)
 	return m
 }
 
