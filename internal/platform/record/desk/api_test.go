@@ -124,7 +124,7 @@ func TestTheAPIRefusesWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	c := open(t)
 	for body, fields := range map[string][]string{
-		`{"title":"x"}`: {"number"},
+		`{"title":"x"}`:                                                            {"number"},
 		`{"title":"x","number":"1","hat":1}`:                                       {"hat"},
 		`{"title":"x","number":"1","cost":"many","lent":"soon"}`:                   {"cost", "lent"},
 		`{"title":"x","number":"1","cost":1.5}`:                                    {"cost"},
