@@ -23,7 +23,7 @@ func (k *Kind) Parse(texts map[string]string, env *Env) (Values, error) {
 	values, wrong := make(Values, len(texts)), Wrong{}
 	for name, text := range texts {
 		f := k.Field(name)
-		if f == nil || f.fixed || f.Machine {
+		if f == nil || !f.byPeople() {
 			wrong[name] = invalid("record.fault.field", []any{name}, "%s has no field %q that people fill in", k.Name, name)
 			continue
 		}
@@ -93,7 +93,7 @@ func (s *Store) CreateTx(tx *db.Tx, by *auth.User, kind string, values Values) (
 		return nil, err
 	}
 	r := k.blank(tx)
-	if err := r.fill(values, true); err != nil {
+	if err := r.fill(values, making, by); err != nil {
 		return nil, err
 	}
 	return r, s.insert(tx, k, r)
@@ -116,15 +116,24 @@ func (k *kept) blank(tx *db.Tx) *Record {
 	return r
 }
 
-// fill sets fields that people may set, and finds those that are missing.
-func (r *Record) fill(values Values, isNew bool) error {
+// occasion is when fields are set.
+type occasion int
+
+const (
+	making occasion = iota
+	editing
+	moving
+)
+
+// fill sets fields that may be set on an occasion, and finds those that are missing.
+func (r *Record) fill(values Values, when occasion, by *auth.User) error {
 	wrong := Wrong{}
 	for name, v := range values {
 		f := r.Kind.Field(name)
 		switch {
-		case f == nil || f.fixed || f.Machine:
+		case f == nil || !f.byPeople() && !(f.Given && when == making && by.ID == systemID) || f.Moved && when != moving:
 			wrong[name] = invalid("record.fault.field", []any{name}, "%s has no field %q that people fill in", r.Kind.Name, name)
-		case f.Fixed && !isNew && f.Type.Text(v) != r.Text(name):
+		case f.Fixed && when != making && f.Type.Text(v) != r.Text(name):
 			wrong[name] = invalid("record.fault.fixed", nil, "%s is decided when a record is made", name)
 		default:
 			r.set(name, v)
@@ -210,7 +219,7 @@ func (s *Store) EditTx(tx *db.Tx, by *auth.User, kind, id string, version int64,
 		return nil, s.conflict(tx, before, version, values)
 	}
 	after := before.clone()
-	if err := after.fill(values, false); err != nil {
+	if err := after.fill(values, editing, by); err != nil {
 		return nil, err
 	}
 	if len(changes(before, after)) == 0 {

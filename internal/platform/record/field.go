@@ -22,6 +22,12 @@ type Field struct {
 	Machine bool
 	// Fixed fields are decided when the record is made.
 	Fixed bool
+	// Given fields are decided by the program when it makes the record, and stay.
+	Given bool
+	// Moved fields are filled in by moves alone: a verdict.
+	Moved bool
+	// Named is the ECS field of a Logged value, where that depends on the record; nil: its type says it.
+	Named func(r *Record) string
 	// Secret fields never leave in a list, an export or a mail: they are shown on the record's own page alone.
 	Secret bool
 	// Where is another way to filter by the field than its type's.
@@ -29,6 +35,9 @@ type Field struct {
 
 	fixed bool // of the kernel itself: never filled in by people
 }
+
+// byPeople reports whether people fill the field in, by forms or by moves.
+func (f *Field) byPeople() bool { return !f.fixed && !f.Machine && !f.Given }
 
 func (f *Field) column() string { return cmp.Or(f.Column, f.Name) }
 

@@ -41,7 +41,30 @@ func (k *kept) words(r *Record) string {
 			texts = append(texts, r.Text(f.Name))
 		}
 	}
+	if k.Texts != nil {
+		texts = append(texts, k.Texts(r)...)
+	}
 	return strings.Join(texts, "\n")
+}
+
+// Made makes records findable that their room made by itself, in their transaction.
+func (s *Store) Made(tx *db.Tx, kind string, ids ...string) error {
+	k, err := s.kind(kind)
+	if err != nil {
+		return err
+	}
+	found, err := s.Find(tx, System(), kind, ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if r := found[id]; r != nil {
+			if err := s.index(tx, k, nil, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // reindexBatch is how many records are indexed in one transaction.

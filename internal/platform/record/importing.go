@@ -238,7 +238,7 @@ func (d *dryRun) fate(tx *db.Tx, l *Line, values Values, state, key string, foun
 			return Wrong{"state": invalid("record.import.fault.state", nil, "a new record cannot be in state %q", state)}
 		}
 		l.Fate = FateNew
-		return d.k.blank(tx).fill(values, true)
+		return d.k.blank(tx).fill(values, making, d.env.By)
 	case d.k.Without.Edit:
 		return invalid("record.import.fault.no_edit", nil, "records of kind %s are not changed by people", d.k.Name)
 	}
@@ -248,7 +248,7 @@ func (d *dryRun) fate(tx *db.Tx, l *Line, values Values, state, key string, foun
 		return Wrong{"state": invalid("record.import.fault.move", nil, "the record is in state %q, and only a move changes that", before.State)}
 	}
 	after := before.clone()
-	if err := after.fill(values, false); err != nil {
+	if err := after.fill(values, editing, d.env.By); err != nil {
 		return err
 	}
 	if l.Changes = changes(before, after); len(l.Changes) == 0 {

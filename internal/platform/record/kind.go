@@ -58,6 +58,10 @@ type Kind struct {
 	// Visible adds the condition under which a record is shown to somebody, for records that not all who may read the kind may see. Columns
 	// are those of Table, with no prefix. Nil shows all.
 	Visible func(tx *db.Tx, by *auth.User, w *db.Where) error
+	// Texts are more words that a record is found by, besides those of its fields with Search.
+	Texts func(r *Record) []string
+	// Omit are columns of the table that machines keep up and no field shows: the ledger does not follow them.
+	Omit []string
 	// Changed is the room's own part of a change, in its transaction, after the row is written: before is nil for a new record.
 	Changed func(tx *db.Tx, before, after *Record) error
 
@@ -67,6 +71,7 @@ type Kind struct {
 // Without says what a kind does not have, because a machine makes its records or something outside holds them.
 type Without struct {
 	Create, Edit, Delete, Import bool
+	Rename                       bool // its title is given
 }
 
 // State is where a record stands in the work.
@@ -170,7 +175,7 @@ func (k *Kind) Address(id string) string { return k.Path + "/" + id }
 
 // Ledger says what of the kind's table the ledger covers: all but what machines keep up.
 func (k *Kind) Ledger() ledger.Table {
-	t := ledger.Table{Name: k.Table, Key: "id", Link: k.Path + "/{key}"}
+	t := ledger.Table{Name: k.Table, Key: "id", Link: k.Path + "/{key}", Omit: slices.Clone(k.Omit)}
 	for _, f := range k.Fields {
 		if f.Machine {
 			t.Omit = append(t.Omit, f.column())
@@ -198,7 +203,7 @@ func (k *Kind) All() []*Field {
 
 // Editable returns the fields that people fill in.
 func (k *Kind) Editable() []*Field {
-	return slices.DeleteFunc(k.All(), func(f *Field) bool { return f.Machine || f.fixed })
+	return slices.DeleteFunc(k.All(), func(f *Field) bool { return !f.byPeople() || f.Moved })
 }
 
 // StateOf returns a state by name; false where the kind has none of it.
@@ -240,6 +245,7 @@ func (k *Kind) prepare() error {
 		if f.Name == "state" {
 			f.Type = stateType{k}
 		}
+		f.Given = f.Given || f.Name == "title" && k.Without.Rename
 		k.fields[f.Name] = &f
 	}
 	for i := range k.Fields {

@@ -91,7 +91,7 @@ func (s *Store) MoveTx(tx *db.Tx, by *auth.User, kind, id string, with Moving) (
 		empty, _ := k.Field(name).Type.Parse("", nil) // nothing is nothing, of every type
 		after.set(name, empty)
 	}
-	if err := after.moved(m, with); err != nil {
+	if err := after.moved(m, with, by); err != nil {
 		return nil, err
 	}
 	if m.May != nil {
@@ -103,9 +103,9 @@ func (s *Store) MoveTx(tx *db.Tx, by *auth.User, kind, id string, with Moving) (
 }
 
 // moved puts the record into the move's state with what was filled in on the way.
-func (r *Record) moved(m *Move, with Moving) error {
+func (r *Record) moved(m *Move, with Moving, by *auth.User) error {
 	wrong := Wrong{}
-	if err := r.fill(with.Values, false); err != nil {
+	if err := r.fill(with.Values, moving, by); err != nil {
 		return err
 	}
 	for _, name := range m.Needs {

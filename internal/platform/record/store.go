@@ -164,9 +164,11 @@ func (s *Store) Env(ctx context.Context, by *auth.User, zone *time.Location) *En
 	return env
 }
 
+const systemID = "system"
+
 // System is the program itself, which may do everything with records.
 func System() *auth.User {
-	return &auth.User{ID: "system", Name: "system", Allowed: func(string) bool { return true }}
+	return &auth.User{ID: systemID, Name: systemID, Allowed: func(string) bool { return true }}
 }
 
 func (k *kept) scan(row db.Scanner) (*Record, error) {

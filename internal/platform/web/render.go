@@ -184,6 +184,22 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, page s
 	return nil
 }
 
+// Part renders a block of a page as markup, for another page to show within.
+func (s *Site) Part(r *http.Request, page, block string, data any) (template.HTML, error) {
+	t, err := s.pages.bound(page, about(r).printer)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	if err := t.ExecuteTemplate(&out, block, data); err != nil {
+		return "", fmt.Errorf("rendering %s of %s: %w", block, page, err)
+	}
+	if s.opt.Rendered != nil {
+		s.opt.Rendered(page)
+	}
+	return template.HTML(out.String()), nil // what a template wrote is escaped
+}
+
 // own reports whether the page itself defines the block. A visitor names it, and the frame's blocks are not theirs to ask for.
 func (p *pages) own(page *template.Template, block string) bool {
 	return page.Lookup(block) != nil && p.base.Lookup(block) == nil

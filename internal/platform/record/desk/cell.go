@@ -47,7 +47,11 @@ func (d *Desk) newBook(ctx context.Context, p *i18n.Printer) (*book, error) {
 
 // cell shows a field of a record.
 func (b *book) cell(r *record.Record, f *record.Field, now time.Time) cell {
-	return b.show(r.Kind, f, r.Get(f.Name), r.Overdue(now))
+	c := b.show(r.Kind, f, r.Get(f.Name), r.Overdue(now))
+	if f.Named != nil {
+		c.Name = f.Named(r)
+	}
+	return c
 }
 
 // show shows a value of a field.
