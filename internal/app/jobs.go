@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"log/slog"
+	"time"
 
+	"yagura/internal/platform/blob"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/jobs"
 	"yagura/internal/platform/ledger"
@@ -26,5 +28,17 @@ func (x *Records) registerJobs(log *slog.Logger) {
 	})
 	regular(jobs.Spec{Name: "auth.sweep", Owner: "auth", Attempts: 2}, "*/10 * * * *", func(ctx context.Context) error {
 		return x.Accounts.Sweep(ctx)
+	})
+	regular(jobs.Spec{Name: "record.remind", Owner: "record", Attempts: 2}, "*/5 * * * *", func(ctx context.Context) error {
+		_, err := x.Record.Remind(ctx)
+		return err
+	})
+	regular(jobs.Spec{Name: "record.purge", Owner: "record", Attempts: 3, Timeout: time.Hour}, "10 4 * * *", func(ctx context.Context) error {
+		if _, err := x.Record.Purge(ctx); err != nil {
+			return err
+		}
+		// Whoever else comes to put files into the store must be asked here, too: what nobody uses is taken away.
+		_, err := x.Blobs.Sweep(ctx, blob.Grace, x.Record.Used)
+		return err
 	})
 }

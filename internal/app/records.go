@@ -134,7 +134,7 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 	settings := auth.Config{
 		Roles: x.Roles, Seal: x.Keys, Ledger: x.Ledger, Mailer: letters, PublicURL: opt.PublicURL,
 		IdleLimit: time.Duration(c.Auth.Idle), AbsoluteLimit: time.Duration(c.Auth.Absolute), StepUp: time.Duration(c.Auth.StepUp),
-		SignOn: c.OIDC.Issuer != "", AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
+		AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
 		Forget: []func(*db.Tx, string) error{scim.Forget(x.Ledger), preference.Forget, notify.Forget},
 	}
 	if c.Auth.Breached != "" {
@@ -151,7 +151,10 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 	}
 	x.Approvals, err = approval.Open(ctx, approval.Options{DB: x.DB, Ledger: x.Ledger, People: x.Accounts, Required: c.Approvals.Required, Notify: x.Notify})
 	x.Notify.Know(x.Approvals.Kind())
-	x.Record = record.New(record.Options{DB: x.DB, Ledger: x.Ledger, People: x.Accounts})
+	x.Record = record.New(record.Options{
+		DB: x.DB, Ledger: x.Ledger, People: x.Accounts, Blobs: x.Blobs, Calendar: x.Organisation.Calendar,
+		MaxFile: int64(c.Attachments.MaxSize), KeepRemoved: time.Duration(c.Attachments.KeepRemoved),
+	})
 	return err
 }
 

@@ -57,3 +57,40 @@ func (a *Accounts) Below(ctx context.Context, unit string) (ids []string, err er
 	})
 	return ids, err
 }
+
+// Someone returns a person who is active, with what they may do now. Their session and its proofs are none. A fault.NotFound for any other.
+func (a *Accounts) Someone(tx *db.Tx, id string) (*User, error) {
+	if a.AutoSignIn && id == demoName {
+		return &User{ID: demoName, Name: demoName, Roles: []string{AdminRole}, Allowed: everything}, nil
+	}
+	p, err := byID(tx, id)
+	if err == nil && (p.State != Active || p.Kind != Human) {
+		err = fault.New(fault.NotFound, "fault.person.not_found", "the person is not active")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.user(p), nil
+}
+
+// Called returns the id of the active person whom a mention means: a mail address, or the part before its "@" where that is one person's.
+// "" where it is nobody's.
+func (a *Accounts) Called(tx *db.Tx, text string) (string, error) {
+	if text == "" || len(text) > maxEmail {
+		return "", nil
+	}
+	condition, arg := `email = $1`, any(strings.ToLower(text))
+	if address, err := NormalEmail(text); err == nil {
+		arg = address
+	} else if strings.Contains(text, "@") {
+		return "", nil
+	} else {
+		condition, arg = `email LIKE $1 ESCAPE '\'`, strings.TrimPrefix(db.Contains(strings.ToLower(text)+"@"), "%")
+	}
+	ids, err := db.List(tx, func(row db.Scanner) (id string, err error) { return id, row.Scan(&id) },
+		`SELECT id FROM auth_person WHERE kind = $2 AND state = $3 AND `+condition+` LIMIT 2`, arg, Human, Active)
+	if err != nil || len(ids) != 1 {
+		return "", err
+	}
+	return ids[0], nil
+}

@@ -35,6 +35,8 @@ type Config struct {
 	Outgoing  Outgoing  `name:"outgoing"`
 	Blob      Blob      `name:"blob"`
 
+	Attachments Attachments `name:"attachments"`
+
 	Log Log `name:"log"`
 }
 
@@ -115,6 +117,12 @@ type Mail struct {
 // Blob is where attachments and made documents are kept: the data folder, or a bucket that several nodes share.
 type Blob struct {
 	S3 S3 `name:"s3"`
+}
+
+// Attachments are the files that people attach to records.
+type Attachments struct {
+	MaxSize     Size     `name:"max_size" default:"1GiB" least:"1MiB" help:"largest file that can be attached"`
+	KeepRemoved Duration `name:"keep_removed" default:"10y" help:"how long the file of an attachment that was removed is kept; 0 is for ever"`
 }
 
 // S3 is a bucket of Amazon S3 or of a server that speaks like it; without an endpoint it is off.

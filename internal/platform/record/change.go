@@ -193,7 +193,10 @@ func (s *Store) written(tx *db.Tx, k *kept, before, after *Record, action, note 
 			return err
 		}
 	}
-	return s.told(tx, Event{Record: after, Before: before, Action: action, Note: note, Changes: what})
+	if err := s.told(tx, Event{Record: after, Before: before, Action: action, Note: note, Changes: what}); err != nil || before == nil {
+		return err
+	}
+	return s.void(tx, after)
 }
 
 // Edit changes fields of a record of that version. Errors: a *Conflict where it was changed since, Wrong for values that will not do,

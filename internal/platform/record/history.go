@@ -110,7 +110,10 @@ func (s *Store) History(ctx context.Context, by *auth.User, kind, id, cursor str
 		if err != nil {
 			return err
 		}
-		page, err = db.Paged(list, limit, func(e Entry) []any { return []any{db.Micros(e.At), e.ID} })
+		if page, err = db.Paged(list, limit, func(e Entry) []any { return []any{db.Micros(e.At), e.ID} }); err != nil {
+			return err
+		}
+		page.Items, err = s.withoutHidden(tx, by, page.Items)
 		return err
 	})
 	return page, err

@@ -55,6 +55,7 @@ type Kind struct {
 	Sort    string   // of lists by default: "-updated_at"
 	Sorts   []Sort   // orders of more than one column, besides those by a Field that has Sort
 	Without Without  // what this kind does not have
+	Alone   bool     // who asks for an approval may be among those who approve
 	// Visible adds the condition under which a record is shown to somebody, for records that not all who may read the kind may see. Columns
 	// are those of Table, with no prefix. Nil shows all.
 	Visible func(tx *db.Tx, by *auth.User, w *db.Where) error
@@ -95,6 +96,8 @@ type Move struct {
 	Why    bool // a reason must be given
 	// Permission is what it takes besides reading; "" is writing.
 	Permission string
+	// Approved moves take an approval of exactly the version that is moved; nothing is filled in on the way that was not approved.
+	Approved bool
 	// Main moves are shown as the button that one presses most.
 	Main bool
 	// May says what else keeps somebody from it, as a fault; nil: nothing.

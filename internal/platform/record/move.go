@@ -94,12 +94,32 @@ func (s *Store) MoveTx(tx *db.Tx, by *auth.User, kind, id string, with Moving) (
 	if err := after.moved(m, with, by); err != nil {
 		return nil, err
 	}
+	if m.Approved {
+		if err := s.mayMoveApproved(tx, before, after, m); err != nil {
+			return nil, err
+		}
+	}
 	if m.May != nil {
 		if err := m.May(tx, by, after); err != nil {
 			return nil, err
 		}
 	}
 	return after, s.save(tx, k, before, after, moved+m.Name, with.Why)
+}
+
+// mayMoveApproved refuses a move of what nobody approved: another version, or values that came since.
+func (s *Store) mayMoveApproved(tx *db.Tx, before, after *Record, m *Move) error {
+	ok, err := s.approved(tx, before)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes(before, after) {
+		ok = ok && (c.Field == "state" || slices.Contains(m.Clears, c.Field))
+	}
+	if !ok {
+		return fault.New(fault.Conflict, "record.fault.not_approved", "the move %s takes an approval of %s as it is now", m.Name, before.Kind.Ref(before.ID))
+	}
+	return nil
 }
 
 // moved puts the record into the move's state with what was filled in on the way.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"yagura/internal/platform/auth"
+	"yagura/internal/platform/blob"
+	"yagura/internal/platform/calendar"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/fulltext"
@@ -31,12 +33,12 @@ func Migrations() fs.FS {
 
 // Tables are the kernel's own records, for the ledger; each kind's own table is Kind.Ledger.
 func Tables() []ledger.Table {
-	return []ledger.Table{
+	return append([]ledger.Table{
 		{Name: "record_history", Key: "id"},
 		{Name: "record_view", Key: "id"},
 		{Name: "record_export", Key: "id"},
 		{Name: "record_import", Key: "id"},
-	}
+	}, things()...)
 }
 
 // People is what records need to know of people and organisation units.
@@ -47,6 +49,11 @@ type People interface {
 	UnitID(ctx context.Context, text string) (string, error)
 	// Below returns the ids of all units below one.
 	Below(ctx context.Context, unit string) ([]string, error)
+	// Someone returns a person who is active, with what they may do now; fault.NotFound for any other.
+	Someone(tx *db.Tx, id string) (*auth.User, error)
+	// Called returns the id of the active person whom a mention means: a mail address, or the part before its "@" where that is one
+	// person's. "" where it is nobody's.
+	Called(tx *db.Tx, text string) (string, error)
 }
 
 // Options are what a Store needs.
@@ -54,6 +61,13 @@ type Options struct {
 	DB     *db.DB
 	Ledger *ledger.Log
 	People People
+	Blobs  *blob.Store // where attachments are kept
+	// MaxFile is the largest attachment, in bytes; 0 is DefaultMaxFile.
+	MaxFile int64
+	// KeepRemoved is how long the file of an attachment that was removed is kept; 0 is for ever.
+	KeepRemoved time.Duration
+	// Calendar knows the holidays by which tasks that come again are shifted; nil knows none.
+	Calendar *calendar.Calendar
 }
 
 // Store keeps records of every kind. Register first, then use; after that it is safe for concurrent use.
@@ -62,6 +76,7 @@ type Store struct {
 	kinds     map[string]*kept
 	order     []string
 	listeners []Listener
+	reminded  []TaskListener
 
 	mu sync.Mutex // for reindexing
 }
@@ -80,7 +95,8 @@ type Event struct {
 	Action  string  // as in the history
 	Note    string
 	Changes []Change
-	// Mentions are the people whom a comment names.
+	// Mentions are the people whom it concerns, and who may see the record: those whom a comment names, whom an original is handed to,
+	// whose approval is asked for.
 	Mentions []string
 }
 

@@ -7,8 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"yagura/internal/platform/auth"
+	"yagura/internal/platform/blob"
+	"yagura/internal/platform/calendar"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/ledger"
@@ -17,6 +20,12 @@ import (
 
 // Open makes a store in d with the kinds, whose tables are made by the statements.
 func Open(t testing.TB, d *db.DB, tables string, kinds ...*record.Kind) *record.Store {
+	t.Helper()
+	return OpenIn(t, d, filepath.Join(t.TempDir(), "blobs"), tables, kinds...)
+}
+
+// OpenIn is Open with the folder of the files that are attached.
+func OpenIn(t testing.TB, d *db.DB, files, tables string, kinds ...*record.Kind) *record.Store {
 	t.Helper()
 	ctx := t.Context()
 	log, err := ledger.Open(ctx, d, ledger.Options{KeyFile: filepath.Join(t.TempDir(), "key")})
@@ -46,7 +55,11 @@ func Open(t testing.TB, d *db.DB, tables string, kinds ...*record.Kind) *record.
 	if err := log.Track(ctx, all...); err != nil {
 		t.Fatal(err)
 	}
-	store := record.New(record.Options{DB: d, Ledger: log, People: people{}})
+	blobs, err := blob.Open(blob.Options{Dir: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := record.New(record.Options{DB: d, Ledger: log, People: people{}, Blobs: blobs, MaxFile: MaxFile, KeepRemoved: KeepRemoved, Calendar: calendar.Japan()})
 	for _, k := range kinds {
 		if err := store.Register(ctx, k); err != nil {
 			t.Fatal(err)
@@ -54,6 +67,12 @@ func Open(t testing.TB, d *db.DB, tables string, kinds ...*record.Kind) *record.
 	}
 	return store
 }
+
+// The settings of the store: small, so that tests reach them.
+const (
+	MaxFile     = 1 << 20
+	KeepRemoved = 24 * time.Hour
+)
 
 // Columns are those that every kind's table has, for its CREATE TABLE.
 const Columns = `id TEXT NOT NULL PRIMARY KEY, title TEXT NOT NULL, state TEXT NOT NULL, owner TEXT NOT NULL, unit TEXT NOT NULL, due BIGINT NOT NULL,
@@ -68,12 +87,35 @@ func Somebody(id string, permissions ...string) *auth.User {
 // As is a context in which somebody acts.
 func As(ctx context.Context, who *auth.User) context.Context { return db.WithActor(ctx, who.ID) }
 
-// people are aoki, baba and chiba, in the units tokyo, and shibuya below it.
+// people are aoki, baba and chiba, in the units tokyo, and shibuya below it; and the visitors of package webtest. What they may do by
+// themselves, when nobody signed in is asked: aoki and the administrators everything, baba reading and writing, chiba and the reader
+// reading, others nothing.
 type people struct{}
+
+func (people) Someone(_ *db.Tx, id string) (*auth.User, error) {
+	may, known := map[string]func(string) bool{
+		"aoki": func(string) bool { return true }, "admin": func(string) bool { return true }, "stale": func(string) bool { return true },
+		"baba":  func(p string) bool { return strings.HasSuffix(p, ".read") || strings.HasSuffix(p, ".write") },
+		"chiba": func(p string) bool { return strings.HasSuffix(p, ".read") }, "reader": func(p string) bool { return strings.HasSuffix(p, ".read") },
+		"nobody": func(string) bool { return false },
+	}[id]
+	if !known {
+		return nil, fault.New(fault.NotFound, "fault.person.not_found", "nobody is called %q", id)
+	}
+	return &auth.User{ID: id, Name: id, Session: true, Allowed: may}, nil
+}
+
+func (p people) Called(tx *db.Tx, text string) (string, error) {
+	id, domain, full := strings.Cut(strings.ToLower(text), "@")
+	if _, err := p.Someone(tx, id); err != nil || full && domain != "example.jp" {
+		return "", nil
+	}
+	return id, nil
+}
 
 func (people) PersonID(_ context.Context, text string) (string, error) {
 	id, _, _ := strings.Cut(strings.ToLower(text), "@")
-	if slices.Contains([]string{"aoki", "baba", "chiba"}, id) {
+	if slices.Contains([]string{"aoki", "baba", "chiba", "admin", "reader"}, id) {
 		return id, nil
 	}
 	return "", fault.New(fault.Invalid, "record.fault.person", "nobody is called %q", text)

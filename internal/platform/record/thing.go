@@ -1,0 +1,74 @@
+package record
+
+import (
+	"yagura/internal/platform/auth"
+	"yagura/internal/platform/db"
+	"yagura/internal/platform/fault"
+	"yagura/internal/platform/ledger"
+)
+
+// things are the tables of what hangs on records.
+func things() []ledger.Table {
+	return []ledger.Table{
+		{Name: "record_comment", Key: "id"},
+		{Name: "record_attachment", Key: "id"},
+		{Name: "record_custody", Key: "id"},
+		{Name: "record_link", Key: "id"},
+		{Name: "record_task", Key: "id", Omit: []string{"say_at"}, Link: "/tasks/{key}"},
+		{Name: "record_task_after", Key: "id"},
+		{Name: "record_approval", Key: "id"},
+		{Name: "record_approval_step", Key: "id"},
+	}
+}
+
+// put writes a row of one of them and its ledger leaf.
+func (s *Store) put(tx *db.Tx, table, id, action, statement string, args ...any) error {
+	if _, err := tx.Exec(statement, args...); err != nil {
+		return err
+	}
+	return s.opt.Ledger.Append(tx, ledger.Entry{Table: table, Key: id, Action: action})
+}
+
+// happened tells of something that was done to a record and left the record itself as it was.
+func (s *Store) happened(tx *db.Tx, r *Record, action, note string, changes []Change, mentions ...string) error {
+	return s.told(tx, Event{Record: r, Before: r, Action: action, Note: note, Changes: changes, Mentions: mentions})
+}
+
+// seen finds somebody who is active and may see a record; false for others.
+func (s *Store) seen(tx *db.Tx, person string, r *Record) (*auth.User, bool, error) {
+	who, err := s.opt.People.Someone(tx, person)
+	if fault.Is(err, fault.NotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	may, err := s.May(tx, who, r.Kind.Name, r.ID)
+	return who, may, err
+}
+
+// noneOf is the error for what is not there, or is another record's.
+func noneOf(what, id string) error {
+	return fault.New(fault.NotFound, "fault.not_found", "there is no %s %.80q", what, id)
+}
+
+// textOf cleans a text of many lines and refuses one that is too long, or missing where it is needed.
+func textOf(field, text string, most int, needed bool) (string, error) {
+	text = clean(text)
+	if needed && text == "" {
+		return "", Wrong{field: missing(field)}
+	}
+	if err := tooLong(text, most); err != nil {
+		return "", Wrong{field: err}
+	}
+	return text, nil
+}
+
+// lineOf is textOf for one line.
+func lineOf(field, text string, most int, needed bool) (string, error) {
+	v, err := textual{}.Parse(text, nil)
+	if err != nil {
+		return "", Wrong{field: err}
+	}
+	return textOf(field, v.(string), most, needed)
+}
