@@ -95,10 +95,10 @@ type VerifyOptions struct {
 func (l *Log) Verify(ctx context.Context, opt VerifyOptions) (*Report, error) {
 	started := time.Now()
 	var report *Report
+	elsewhere := l.marks(opt.Checkpoints) // before the moment that is verified, which then contains the one beside the key
 	err := l.sameMoment(ctx, func(ctx context.Context, one, two *db.Tx) error {
 		v := &verification{log: l, report: &Report{Tables: l.Tables()}, progress: opt.Progress}
 		report = v.report
-		elsewhere := l.marks(opt.Checkpoints)
 		if elsewhere.problem != nil {
 			report.found(*elsewhere.problem)
 		}
