@@ -53,6 +53,14 @@ func invalid(err error) error {
 	return fault.New(fault.Invalid, "fault.search.query", "LogsQL: %w", err)
 }
 
+// refused is why the engine does not run a query that it has read: it would take too much memory, or a part of it fails.
+func refused(err error) error {
+	if strings.Contains(err.Error(), "of memory") { // the engine has no other sign: "since it requires more than 964MB of memory"
+		return fault.New(fault.Invalid, "fault.search.memory", "LogsQL: %w", err)
+	}
+	return invalid(err)
+}
+
 // with is the whole query with further pipes.
 func (q question) with(more string) string {
 	text := q.filter

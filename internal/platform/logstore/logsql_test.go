@@ -1,6 +1,7 @@
 package logstore
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -97,4 +98,18 @@ func FuzzQuery(f *testing.F) {
 			t.Errorf("the filter %q of %q cannot be read: %v", plan.Filter, text, err)
 		}
 	})
+}
+
+// TestRefused: a query that is right and too large is not called unreadable.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for text, key := range map[string]string{
+		"cannot calculate [sort by (_time desc) limit 100000], since it requires more than 964MB of memory": "fault.search.memory",
+		"cannot load the subquery": "fault.search.query",
+	} {
+		err := refused(errors.New(text))
+		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Key != key || f.Code != fault.Invalid {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }

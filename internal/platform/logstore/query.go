@@ -218,7 +218,7 @@ func (s *Store) do(ctx context.Context, fn func(ctx context.Context, cancel func
 	case s.life.Err() != nil:
 		return errClosed()
 	case err != nil && fault.CodeOf(err) == fault.Internal:
-		return invalid(err) // the engine read the query and will not run it: too much memory, a part that fails
+		return refused(err)
 	}
 	return err
 }
