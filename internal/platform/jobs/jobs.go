@@ -20,7 +20,7 @@
 // after a restart. The clocks of nodes agree within a third of a lease (20 seconds). A payload names records by their ids and holds no
 // secret: it is stored as it is.
 //
-// An idle node reads once every ten seconds and writes nothing.
+// A node with nothing due reads once every ten seconds and writes nothing; readers wait for nobody (package db).
 package jobs
 
 import (
@@ -167,7 +167,8 @@ func Open(ctx context.Context, opt Options) (*Queue, error) {
 var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
 
 // Register makes a kind of job known, and what does it: do is given what Add was given, read from JSON. Its error has the job tried
-// again after a while, unless it is Final. What is wrong with the spec is told by Check.
+// again after a while, unless it is Final; whoever may read jobs sees it, so it quotes nothing secret. What is wrong with the spec is
+// told by Check.
 func Register[T any](q *Queue, spec Spec, do func(ctx context.Context, payload T) error) {
 	q.register(spec, func(ctx context.Context, text string) error {
 		var payload T
@@ -232,8 +233,8 @@ func NotBefore(t time.Time) Option { return func(a *addition) { a.notBefore = t 
 // WithPriority has the job go before or after others of its name that are due.
 func WithPriority(p Priority) Option { return func(a *addition) { a.priority = p } }
 
-// Unique has Add do nothing where a job of the same name and key waits already. One that runs does not count: it may have seen the
-// state before the change that wants the new one.
+// Unique has Add do nothing where a job of the same name and key waits already, be it for its next attempt. One that runs does not
+// count: it may have seen the state before the change that wants the new one.
 func Unique(key string) Option { return func(a *addition) { a.key = key } }
 
 // Add adds a job to the transaction and returns its id, "" where Unique had it do nothing. The payload is kept as JSON; it is not for secrets.

@@ -327,3 +327,37 @@ func TestASingleJobRunsAloneOnAllNodes(t *testing.T) {
 	b.run()
 	b.paints(0)
 }
+
+// TestAnIdleQueueWritesNothing watches the write-ahead log while a queue looks for work again and again and finds none.
+func TestAnIdleQueueWritesNothing(t *testing.T) {
+	t.Parallel()
+	place := filepath.Join(t.TempDir(), "yagura.db")
+	c := newClock() // it stands still: no schedule comes due
+	d, err := db.OpenAt(t.Context(), place, c.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	b := open(t, d, jobs.Spec{}, jobs.Options{Poll: time.Millisecond, Lease: 3 * time.Millisecond})
+	for n := range 100 {
+		b.add(fmt.Sprint("later-", n), jobs.NotBefore(c.Now().Add(time.Hour)))
+	}
+	b.run()
+	b.until(b.add("red"), jobs.Done)
+	written := func() (time.Time, int64) {
+		info, err := os.Stat(place + "-wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.ModTime(), info.Size()
+	}
+	when, size := written()
+	time.Sleep(300 * time.Millisecond) // a hundred looks or more
+	if now, grown := written(); !now.Equal(when) || grown != size {
+		t.Errorf("the log was written at %s and again at %s, %d bytes and then %d", when, now, size, grown)
+	}
+}
