@@ -3,7 +3,7 @@
 # need a missing one skip and say so.
 set -eu
 missing=""
-for package in chromium rsyslog rsyslog-elasticsearch rsyslog-openssl rsyslog-gnutls postgresql curl zstd fonts-noto-cjk libreoffice-calc-nogui poppler-utils; do
+for package in chromium rsyslog rsyslog-elasticsearch rsyslog-openssl rsyslog-gnutls postgresql curl zstd fonts-noto-cjk libreoffice-calc-nogui poppler-utils fonts-morisawa-bizud-gothic; do
 	dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0

@@ -18,6 +18,7 @@ import (
 	"yagura/internal/platform/calendar"
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/document"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/jobs"
 	"yagura/internal/platform/ledger"
@@ -40,6 +41,7 @@ type Records struct {
 	Keys      *seal.Keys
 	DB        *db.DB
 	Blobs     *blob.Store
+	Press     *document.Press
 	Ledger    *ledger.Log
 	Roles     *access.Roles
 	Jobs      *jobs.Queue
@@ -86,6 +88,7 @@ func OpenRecords(ctx context.Context, c *config.Config, opt RecordsOptions) (x *
 	if x.DB, err = db.Open(ctx, cmp.Or(c.Database.URL.Reveal(), DatabasePath(c))); err != nil {
 		return x, err
 	}
+	x.Press = document.NewPress(document.Options{Chromium: c.Documents.Chromium, Font: c.Documents.Font, Log: opt.Log})
 	s3 := c.Blob.S3
 	if x.Blobs, err = blob.Open(blob.Options{Dir: filepath.Join(c.Data, "blobs"), S3: blob.S3{
 		Endpoint: s3.Endpoint, Bucket: s3.Bucket, Region: s3.Region, Prefix: s3.Prefix, AccessKey: s3.AccessKey, SecretKey: s3.SecretKey.Reveal(),

@@ -127,6 +127,7 @@ var engines = map[string]string{
 	"github.com/minio/minio-go":   "internal/platform/blob/",
 	"github.com/xuri/excelize":    "internal/platform/sheet/",
 	"github.com/yuin/goldmark":    "internal/platform/document/",
+	"github.com/signintech/gopdf": "internal/platform/document/",
 }
 
 func TestEnginesHideBehindOnePackage(t *testing.T) {

@@ -34,6 +34,7 @@ type Config struct {
 	Mail      Mail      `name:"mail"`
 	Outgoing  Outgoing  `name:"outgoing"`
 	Blob      Blob      `name:"blob"`
+	Documents Documents `name:"documents"`
 
 	Attachments Attachments `name:"attachments"`
 
@@ -139,6 +140,12 @@ type S3 struct {
 type Outgoing struct {
 	Proxy string   `name:"proxy" help:"proxy for requests to the outside, such as http://proxy.example.co.jp:3128"`
 	Allow []string `name:"allow" help:"addresses or networks of the house that requests may reach, such as 10.1.2.0/24"`
+}
+
+// Documents is what papers (PDF) are made with.
+type Documents struct {
+	Chromium string `name:"chromium" help:"the Chromium that prints papers; without it one is looked for, none goes without"`
+	Font     string `name:"font" help:"Japanese TrueType font (.ttf) for papers where there is no Chromium; without it one is looked for"`
 }
 
 // Syslog is the listeners for RFC 3164 and RFC 5424; an empty address is off.

@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -190,15 +191,15 @@ func allowed(href string) bool {
 }
 
 func external(href string) bool {
-	scheme, rest, ok := strings.Cut(href, ":")
-	if !ok || rest == "" || strings.ContainsFunc(href, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '\\' }) {
+	u, err := url.Parse(href)
+	if err != nil || strings.ContainsFunc(href, func(c rune) bool { return c <= ' ' || c == 0x7f || c == '\\' }) {
 		return false
 	}
-	switch strings.ToLower(scheme) {
+	switch u.Scheme { // in lower case
 	case "http", "https":
-		return strings.HasPrefix(rest, "//") && len(rest) > 2
+		return u.Host != ""
 	case "mailto":
-		return true
+		return u.Opaque != ""
 	}
 	return false
 }
