@@ -37,10 +37,18 @@ type house struct {
 
 func newHouse(t testing.TB) *house {
 	t.Helper()
+	return newHouseWith(t, io.Discard, nil)
+}
+
+// newHouseWith has more settings, and its log goes somewhere.
+func newHouseWith(t testing.TB, logged io.Writer, settings map[string]string) *house {
+	t.Helper()
 	ctx := t.Context()
+	flags := map[string]string{"data": filepath.Join(t.TempDir(), "data"), "http.public_url": "https://yagura.example", "store.min_free": "64MiB"}
+	maps.Copy(flags, settings)
 	c, _, err := config.Load(config.Sources{
 		File:   os.DevNull,
-		Flags:  map[string]string{"data": filepath.Join(t.TempDir(), "data"), "http.public_url": "https://yagura.example", "store.min_free": "64MiB"},
+		Flags:  flags,
 		Getenv: func(string) (string, bool) { return "", false },
 	})
 	if err != nil {
@@ -49,7 +57,7 @@ func newHouse(t testing.TB) *house {
 	if place := dbtest.Place(t); strings.Contains(place, "://") {
 		c.Database.URL = config.Secret(place)
 	}
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	log := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	engine, err := Open(ctx, c, RecordsOptions{Log: log, PublicURL: c.HTTP.PublicURL})
 	if err != nil {
 		t.Fatal(err)

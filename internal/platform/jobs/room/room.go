@@ -59,8 +59,12 @@ func (x *Room) Module() web.Module {
 type row struct {
 	jobs.Job
 	Title string
-	Of    int // attempts at most; 0 where no kind of that name is known here
+	Of    int    // attempts at most; 0 where no kind of that name is known here
+	Brief string // the error's beginning, for a line of a list
 }
+
+// briefRunes is how much of an error a list shows.
+const briefRunes = 120
 
 // title is what a job or schedule is called in the reader's language: its name where no message says it better.
 func title(r *http.Request, name string) string {
@@ -71,7 +75,10 @@ func title(r *http.Request, name string) string {
 }
 
 func (x *Room) row(r *http.Request, job jobs.Job) row {
-	shown := row{Job: job, Title: title(r, job.Name)}
+	shown := row{Job: job, Title: title(r, job.Name), Brief: job.Error}
+	if runes := []rune(job.Error); len(runes) > briefRunes {
+		shown.Brief = string(runes[:briefRunes]) + "…"
+	}
 	for _, kind := range x.queue.Kinds() {
 		if kind.Name == job.Name {
 			shown.Of = kind.Attempts
