@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"yagura/internal/platform/db"
+	"yagura/internal/platform/fault"
 )
 
 const (
@@ -87,6 +88,9 @@ func (q Query) Values() url.Values {
 
 // where are the query's conditions, with those under which somebody may see records at all.
 func (k *kept) where(tx *db.Tx, q Query, env *Env) (*db.Where, error) {
+	if q.Deleted && (k.Without.Delete || !env.By.May(k.MayDelete())) {
+		return nil, fault.New(fault.Forbidden, "fault.forbidden", "seeing what is deleted takes %s", k.MayDelete())
+	}
 	w := new(db.Where)
 	w.And(map[bool]string{false: "deleted_at = 0", true: "deleted_at > 0"}[q.Deleted])
 	if err := k.visible(tx, env.By, w); err != nil {

@@ -221,3 +221,11 @@ func wantedBlock(r *http.Request) string {
 func (s *Site) renderFailure(w http.ResponseWriter, r *http.Request, f failure) error {
 	return s.Render(w, r, f.Status, "frame/error", f)
 }
+
+// Printers are what speaks each of the languages, for what people write in any of them: the headings of a list.
+func (s *Site) Printers() (list []*i18n.Printer) {
+	for _, language := range i18n.Languages() {
+		list = append(list, s.opt.Bundle.Printer(language.Lang, nil))
+	}
+	return list
+}

@@ -92,6 +92,7 @@ func (d *Desk) Module(room Room) web.Module {
 	if !k.Without.Delete {
 		m.Permissions = append(m.Permissions, web.Permission(k.MayDelete()))
 	}
+	m.Routes = append(m.Routes, x.listRoutes()...)
 	m.Routes = append(m.Routes, x.detailRoutes()...)
 	m.Routes = append(m.Routes, x.apiRoutes()...)
 	return m

@@ -134,6 +134,7 @@ func TestPages(t *testing.T) {
 	if !strings.Contains(merge, `value="mine &lt;yagura`) || !strings.Contains(merge, `name="cost" value="3"`) {
 		t.Errorf("the page about the conflict holds not both: %s", merge)
 	}
+	c.post("/loans/-/bulk", http.StatusOK, url.Values{"id": {strings.TrimPrefix(self, "/loans/")}, "do": {"delete"}})
 	c.Pages(self, self+"?tab=history", self+"/edit", self+"/move/give_back", "/loans/-/new?title=x", "/records/-/people?owner=a")
 }
 
