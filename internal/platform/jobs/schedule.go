@@ -42,15 +42,17 @@ func (q *Queue) Schedule(name string, rule Rule, job string, payload any) {
 	q.schedules[name] = schedule{job, rule, text}
 }
 
-// declareSchedules writes down when each schedule runs next, where it is new or its rule is. Rows of schedules that no version
-// declares any more are forgotten after a month.
+// declareSchedules writes down when each schedule runs next, where it is new or its rule is, or where other holidays move a run that is
+// still to come; what was missed under the same rule stays due. Rows of schedules that no version declares any more are forgotten after a
+// month.
 func (q *Queue) declareSchedules(ctx context.Context) error {
 	return q.opt.DB.Write(ctx, func(tx *db.Tx) error {
 		for _, name := range slices.Sorted(maps.Keys(q.schedules)) {
 			s := q.schedules[name]
 			_, err := tx.Exec(`INSERT INTO job_schedule (name, rule, next_at, last_at, last_job) VALUES ($1, $2, $3, 0, '')
-				ON CONFLICT (name) DO UPDATE SET rule = excluded.rule, next_at = excluded.next_at WHERE job_schedule.rule <> excluded.rule`,
-				name, s.rule.String(), db.Micros(s.rule.Next(tx.Now())))
+				ON CONFLICT (name) DO UPDATE SET rule = excluded.rule, next_at = excluded.next_at
+				WHERE job_schedule.rule <> excluded.rule OR job_schedule.next_at <> excluded.next_at AND (job_schedule.next_at > $4 OR job_schedule.next_at = 0)`,
+				name, s.rule.String(), db.Micros(s.rule.Next(tx.Now())), db.Micros(tx.Now()))
 			if err != nil {
 				return fmt.Errorf("declaring the schedule %s: %w", name, err)
 			}

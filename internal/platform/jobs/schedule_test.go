@@ -107,6 +107,36 @@ func TestASchedulesNewRuleCounts(t *testing.T) {
 	b.untilNext(3)
 }
 
+// moved is a rule that says the same of itself and means another time, as one does whose holidays have changed.
+type moved struct{ at time.Time }
+
+func (m moved) Next(time.Time) time.Time { return m.at }
+func (m moved) String() string           { return "the last business day" }
+
+func TestARunStillToComeMovesWithTheHolidays(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	d := dbtest.NewAt(t, c.Now)
+	start := func(rule jobs.Rule) *bench {
+		b := open(t, d, jobs.Spec{}, jobs.Options{})
+		b.Schedule("box.monthly", rule, "box.paint", paint{"red"})
+		return b
+	}
+	first := start(moved{c.Now().Add(5 * time.Hour)})
+	stop := first.run()
+	first.untilNext(7)
+	stop()
+	second := start(moved{c.Now().Add(3 * time.Hour)})
+	stop = second.run()
+	second.untilNext(5)
+	stop()
+	c.add(4 * time.Hour) // it was missed: it is made up, not moved on
+	third := start(moved{c.Now().Add(2 * time.Hour)})
+	third.run()
+	third.paints(1)
+	third.untilNext(8)
+}
+
 // untilNext waits for the first schedule to run next at that hour.
 func (b *bench) untilNext(hour int) {
 	b.t.Helper()
