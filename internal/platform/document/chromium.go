@@ -51,11 +51,12 @@ type sheet struct {
 	Facts    []fact
 	Edge     string
 	Contents []heading
+	Starts   map[string]int // page of each heading, by its id, once known
 	Body     template.HTML
 }
 
 // printChromium has Chromium print a paper.
-func printChromium(ctx context.Context, program string, paper Paper, pictures map[string]picture) ([]byte, error) {
+func printChromium(ctx context.Context, program string, paper Paper, pictures map[string]picture) (pdf []byte, err error) {
 	style, err := printFiles.ReadFile("print/print.css")
 	if err != nil {
 		return nil, err
@@ -69,6 +70,21 @@ func printChromium(ctx context.Context, program string, paper Paper, pictures ma
 		Paper: paper, Lang: string(paper.Words.Lang()), Style: template.CSS(style), Facts: paper.facts(), Edge: paper.edge(), //nolint:gosec // our own file
 		Contents: contents(tree, source), Body: withPictures(policy.SanitizeBytes(body.Bytes()), pictures),
 	}
+	b, err := openBrowser(ctx, program)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	if pdf, err = b.printSheet(s); err != nil || len(s.Contents) == 0 {
+		return pdf, err
+	}
+	// CSS of a browser cannot say on which page something is. The paper that was made can, and is made again with that.
+	s.Starts = destinations(pdf)
+	return b.printSheet(s)
+}
+
+// printSheet prints a sheet with its head and foot.
+func (b *browser) printSheet(s sheet) ([]byte, error) {
 	pages := make(map[string]string)
 	for _, name := range []string{"paper.html", "head.html", "foot.html"} {
 		var out strings.Builder
@@ -77,7 +93,7 @@ func printChromium(ctx context.Context, program string, paper Paper, pictures ma
 		}
 		pages[name] = out.String()
 	}
-	return printHTML(ctx, program, pages["paper.html"], pages["head.html"], pages["foot.html"])
+	return b.print(pages["paper.html"], pages["head.html"], pages["foot.html"])
 }
 
 // picturePath stands in for a picture until the sanitiser, which lets through paths of our own only, has done its work.
@@ -112,16 +128,17 @@ func withPictures(body []byte, pictures map[string]picture) template.HTML {
 	return template.HTML(strings.NewReplacer(pairs...).Replace(string(body))) //nolint:gosec // sanitised; what is added is base64
 }
 
-// printHTML prints a page. The page's own policy, the missing name service, the dead proxy and the scripts that are off each keep it
-// from reaching anything by themselves.
-func printHTML(ctx context.Context, program, html, head, foot string) (pdf []byte, err error) {
-	dir, err := os.MkdirTemp("", "yagura-print-") // for its owner only: page and profile
+// browser is a Chromium of its own for a paper. The page's own policy, the missing name service, the dead proxy and the scripts that
+// are off each keep it from reaching anything by themselves.
+type browser struct {
+	ctx  context.Context // of the page that is open in it
+	dir  string          // page and profile, for their owner only
+	stop func()
+}
+
+func openBrowser(ctx context.Context, program string) (*browser, error) {
+	dir, err := os.MkdirTemp("", "yagura-print-")
 	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	path := filepath.Join(dir, "paper.html")
-	if err := os.WriteFile(path, []byte(html), 0o600); err != nil {
 		return nil, err
 	}
 	options := append([]chromedp.ExecAllocatorOption(nil), chromedp.DefaultExecAllocatorOptions[:]...)
@@ -132,19 +149,36 @@ func printHTML(ctx context.Context, program, html, head, foot string) (pdf []byt
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium refuses to be root with its sandbox
 	}
-	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
-	defer stop()
+	ctx, stopProcess := chromedp.NewExecAllocator(ctx, options...)
 	ctx, closeTab := chromedp.NewContext(ctx)
-	defer closeTab()
-	disabled := func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
+	b := &browser{ctx, dir, func() { closeTab(); stopProcess() }}
+	err = chromedp.Do(ctx, func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
 		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return chromedp.Void{}, err
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("starting Chromium: %w", err), b.close())
 	}
-	if err := chromedp.Do(ctx, disabled, chromedp.Navigate("file://"+filepath.ToSlash(path))); err != nil {
+	return b, nil
+}
+
+// close ends the process and removes what it left.
+func (b *browser) close() error {
+	b.stop()
+	return os.RemoveAll(b.dir)
+}
+
+// print prints a page to A4 with what stands at its head and foot.
+func (b *browser) print(html, head, foot string) ([]byte, error) {
+	path := filepath.Join(b.dir, "paper.html")
+	if err := os.WriteFile(path, []byte(html), 0o600); err != nil {
+		return nil, err
+	}
+	if err := chromedp.Do(b.ctx, chromedp.Navigate("file://"+filepath.ToSlash(path))); err != nil {
 		return nil, fmt.Errorf("opening the paper in Chromium: %w", err)
 	}
 	yes := true
-	pdf, err = chromedp.Run(ctx, chromedp.PrintToPDF(
+	pdf, err := chromedp.Run(b.ctx, chromedp.PrintToPDF(
 		chromedp.PDFPaper(chromedp.PaperA4), chromedp.PDFMargins(0.95, 0.8, 0.8, 0.8), chromedp.PDFPrintBackground(),
 		chromedp.PDFHeaderTemplate(head), chromedp.PDFFooterTemplate(foot),
 		func(p *page.PrintToPDFParams) {

@@ -2,12 +2,18 @@ package document
 
 import (
 	"context"
+	"errors"
 	"regexp"
 )
 
 // PrintHTML prints any page.
 func PrintHTML(ctx context.Context, program, html string) ([]byte, error) {
-	return printHTML(ctx, program, html, "<p></p>", "<p></p>")
+	b, err := openBrowser(ctx, program)
+	if err != nil {
+		return nil, err
+	}
+	pdf, err := b.print(html, "<p></p>", "<p></p>")
+	return pdf, errors.Join(err, b.close())
 }
 
 // PolicyMeta is the policy that every paper has.

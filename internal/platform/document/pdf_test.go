@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -192,6 +194,33 @@ func TestNoLineBeginsWithWhatMayNotBegin(t *testing.T) {
 		}
 		if count < 20 {
 			t.Errorf("only %d lines", count)
+		}
+	})
+}
+
+func TestTheContentsNameTheRightPages(t *testing.T) {
+	presses(t, func(t *testing.T, p *document.Press) {
+		var text strings.Builder
+		for i := range 60 {
+			fmt.Fprintf(&text, "# 第%d章 (%%&#)\n\n%s\n\n", i+1, strings.Repeat("記録を「確認」し、（必要なら）報告する。", 40))
+		}
+		pdf, err := p.PDF(t.Context(), document.Paper{Title: "手順書", Markdown: text.String(), Words: words(t, i18n.Japanese)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages := read(t, pdf)
+		numbers := make(map[string]string) // in the contents, which go over two pages
+		for l := range strings.Lines(pages[0] + pages[1]) {
+			if found := regexp.MustCompile(`^(第.*章\(%&#\))\.*(\d+)$`).FindStringSubmatch(squeezed(l)); found != nil {
+				numbers[found[1]] = found[2]
+			}
+		}
+		for i := range 60 {
+			chapter := fmt.Sprintf("第%d章(%%&#)", i+1)
+			n, err := strconv.Atoi(numbers[chapter])
+			if err != nil || n < 3 || n > len(pages) || !strings.Contains(squeezed(pages[n-1]), chapter) {
+				t.Errorf("%s should begin on page %q of %d", chapter, numbers[chapter], len(pages))
+			}
 		}
 	})
 }
