@@ -137,7 +137,7 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 	settings := auth.Config{
 		Roles: x.Roles, Seal: x.Keys, Ledger: x.Ledger, Mailer: letters, PublicURL: opt.PublicURL,
 		IdleLimit: time.Duration(c.Auth.Idle), AbsoluteLimit: time.Duration(c.Auth.Absolute), StepUp: time.Duration(c.Auth.StepUp),
-		AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
+		SignOn: c.OIDC.Issuer != "", AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
 		Forget: []func(*db.Tx, string) error{scim.Forget(x.Ledger), preference.Forget, notify.Forget},
 	}
 	if c.Auth.Breached != "" {

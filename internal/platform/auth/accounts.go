@@ -106,6 +106,8 @@ type Config struct {
 	// Forget deletes what other packages keep of a person beside the person's own record, when their data is erased.
 	Forget []func(tx *db.Tx, person string) error
 
+	// SignOn says that people sign in by the company's OpenID provider: who has no password gets none by asking for a reset.
+	SignOn bool
 	// PublicURL is where browsers find the server: passkeys are bound to its host. "" leaves passkeys out.
 	PublicURL string
 	// Secure says whether the browser sent the request over TLS; nil asks httpd, which knows of proxies.

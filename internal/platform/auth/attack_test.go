@@ -292,6 +292,35 @@ func TestAskingForAResetTellsNothing(t *testing.T) {
 	})
 }
 
+// TestAResetIsNoWayAroundTheCompanysSignOn asks for a password for people who never had one.
+func TestAResetIsNoWayAroundTheCompanysSignOn(t *testing.T) {
+	each(t, func(t *testing.T, h *house) {
+		for _, one := range []struct {
+			what, email string
+			signOn      bool
+			external    External
+			letters     int
+		}{
+			{"whom the provider knows", "a@example.jp", false, External{Issuer: "https://op.example", Subject: "1"}, 0},
+			{"whom the directory made, who has not come by the provider yet", "b@example.jp", true, External{ID: "2"}, 0},
+			{"whom the directory made where there is no provider", "c@example.jp", false, External{ID: "3"}, 1},
+		} {
+			h.SignOn = one.signOn
+			if _, err := h.Create(t.Context(), NewPerson{Email: one.email, Name: "x", State: Active, External: one.external, Roles: []string{"employee"}}); err != nil {
+				t.Fatal(err)
+			}
+			before := len(h.letters)
+			want(t, one.what, h.browser("192.0.2.9").do(func(w http.ResponseWriter, r *http.Request) error { return h.RequestReset(w, r, one.email) }), "")
+			if err := h.answerReset(t.Context(), <-h.resets); err != nil {
+				t.Fatal(err)
+			}
+			if got := len(h.letters) - before; got != one.letters {
+				t.Errorf("%s gets %d letters, want %d", one.what, got, one.letters)
+			}
+		}
+	})
+}
+
 func TestAResetAsksForTheSecondFactor(t *testing.T) {
 	each(t, func(t *testing.T, h *house) {
 		p := h.person("rin@example.jp", "analyst")

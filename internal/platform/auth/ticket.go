@@ -341,6 +341,13 @@ func (a *Accounts) RequestReset(w http.ResponseWriter, r *http.Request, email st
 	}
 }
 
+// resettable reports whether a person gets a password by asking for one: not who has none and signs in by the company's provider, which
+// decides about their second factor and about leavers. An administrator can send them a link.
+func (a *Accounts) resettable(tx *db.Tx, p Person) (bool, error) {
+	who, err := loginOf(tx, p.Email)
+	return who.hash != "" || !a.SignOn && p.External.Subject == "", err
+}
+
 // answerReset sends the link, to one person no more often than their budget of guesses fills up.
 func (a *Accounts) answerReset(ctx context.Context, r resetRequest) error {
 	return a.db.Write(ctx, func(tx *db.Tx) error {
@@ -348,8 +355,14 @@ func (a *Accounts) answerReset(ctx context.Context, r resetRequest) error {
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		a.event(tx, Event{Action: "reset.request", Person: p.ID, Failed: err != nil || p.State != Active, Address: r.address, Agent: r.agent})
-		if err != nil || p.Kind != Human || p.State != Active || a.Mailer == nil || !a.Mailer.Enabled() {
+		may := err == nil && p.State == Active && p.Kind == Human
+		if may {
+			if may, err = a.resettable(tx, p); err != nil {
+				return err
+			}
+		}
+		a.event(tx, Event{Action: "reset.request", Person: p.ID, Failed: !may, Address: r.address, Agent: r.agent})
+		if !may || a.Mailer == nil || !a.Mailer.Enabled() {
 			return nil
 		}
 		if rest, err := a.spend(tx, a.mac("budget", "reset", p.ID)); err != nil || rest > 0 {
