@@ -2,6 +2,7 @@ package charset_test
 
 import (
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding/japanese"
 
@@ -28,4 +29,17 @@ func TestShiftJIS(t *testing.T) {
 			t.Errorf("%q is taken for Shift_JIS: %q", text, got)
 		}
 	}
+}
+
+// FuzzShiftJIS: whatever comes, what is taken for Japanese is text, and none that was text already.
+func FuzzShiftJIS(f *testing.F) {
+	for _, seed := range []string{"", "plain", "\x8eR\x93c: \x83\x8d\x83O", "\x83\x83\xff", "Zugriff f\xfcr", "日本語", "\x82\xa0\x00"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		decoded, ok := charset.ShiftJIS(text)
+		if ok && (utf8.Valid(text) || !utf8.Valid(decoded) || len(decoded) == 0) {
+			t.Errorf("%q becomes %q", text, decoded)
+		}
+	})
 }
