@@ -17,6 +17,10 @@ import (
 const (
 	// kindsAtOnce bounds the statement that looks for what is due: SQLite takes 500 parts, and each kind makes three.
 	kindsAtOnce = 100
+	// rowsAtOnce bounds the statements that change jobs by their ids.
+	rowsAtOnce = 200
+	// gather is the pause between rounds: short jobs that were begun together are written down together, with one sync of the disk.
+	gather = time.Millisecond
 	// writeLimit bounds a write that must be tried though the process is about to end.
 	writeLimit = 15 * time.Second
 	// afterCancel is how long Run waits, once it has cancelled what runs, for it to return.
@@ -69,7 +73,10 @@ func (q *Queue) Run(ctx context.Context) error {
 			pause := min(time.Second<<min(troubles-1, 5), 30*time.Second)
 			q.opt.Log.Warn("jobs wait: the database cannot be used", "error", err, "again_in", pause)
 			wait(ctx, pause, nil)
-		case !busy:
+		case busy:
+			troubles = 0
+			wait(ctx, gather, nil)
+		default:
 			troubles = 0
 			wait(ctx, next, q.wake)
 		}
@@ -118,10 +125,8 @@ func (q *Queue) round(ctx context.Context) (busy bool, next time.Duration, err e
 	var claimed []*run
 	err = q.opt.DB.Write(ctx, func(tx *db.Tx) (err error) {
 		claimed = nil
-		for _, r := range ended {
-			if err := q.settle(tx, r); err != nil {
-				return err
-			}
+		if err := q.settle(tx, ended); err != nil {
+			return err
 		}
 		if err := q.fire(tx); err != nil {
 			return err
@@ -249,20 +254,31 @@ func (q *Queue) claim(tx *db.Tx, ended []*run) ([]*run, error) {
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	update, err := tx.Prepare(`UPDATE job SET state = 'running', claim = $1, node = $2, attempts = attempts + 1, started_at = $3, due_at = $4 WHERE id = $5`)
-	if err != nil {
-		return nil, err
-	}
-	lease := db.Micros(tx.Now().Add(q.opt.Lease))
-	for _, r := range list {
-		r.kind, r.claim = q.kinds[r.Name], db.NewID()
-		r.Attempt++
-		r.Last = r.Attempt >= r.kind.Attempts
-		if _, err := update.Exec(r.claim, q.opt.Node, db.Micros(tx.Now()), lease, r.ID); err != nil {
+	round := db.NewID() + "/" // a token of this claim and no other; the job's id makes it the run's
+	for some := range slices.Chunk(list, rowsAtOnce) {
+		where := new(db.Where)
+		db.In(where, "id", idsOf(some))
+		_, err := tx.Exec(`UPDATE job SET state = 'running', claim = CAST(`+where.Next(1)+` AS TEXT) || id, node = `+where.Next(2)+`, attempts = attempts + 1,
+			started_at = `+where.Next(3)+`, due_at = `+where.Next(4)+where.String(),
+			where.Args(round, q.opt.Node, db.Micros(tx.Now()), db.Micros(tx.Now().Add(q.opt.Lease)))...)
+		if err != nil {
 			return nil, err
 		}
 	}
+	for _, r := range list {
+		r.kind, r.claim = q.kinds[r.Name], round+r.ID
+		r.Attempt++
+		r.Last = r.Attempt >= r.kind.Attempts
+	}
 	return list, nil
+}
+
+func idsOf(runs []*run) []string {
+	ids := make([]string, len(runs))
+	for i, r := range runs {
+		ids[i] = r.ID
+	}
+	return ids
 }
 
 // start runs a claimed job's handler.
@@ -329,14 +345,36 @@ func (q *Queue) forget(ended []*run) {
 	}
 }
 
-// settle writes down what came of a run, unless the job is no longer this run's.
-func (q *Queue) settle(tx *db.Tx, r *run) error {
-	switch {
-	case r.err == nil:
-		_, err := tx.Exec(`UPDATE job SET state = 'done', payload = '', claim = '', ended_at = $1, due_at = $2, error = '' WHERE id = $3 AND claim = $4`,
-			db.Micros(tx.Now()), db.Micros(tx.Now().Add(keepDone)), r.ID, r.claim)
-		return err
-	case errors.Is(r.err, errStopping):
+// settle writes down what came of runs, but for jobs that are no longer theirs.
+func (q *Queue) settle(tx *db.Tx, ended []*run) error {
+	var done []*run
+	for _, r := range ended {
+		if r.err == nil {
+			done = append(done, r)
+		} else if err := q.settleFailed(tx, r); err != nil {
+			return err
+		}
+	}
+	for some := range slices.Chunk(done, rowsAtOnce) {
+		claims := make([]string, len(some))
+		for i, r := range some {
+			claims[i] = r.claim
+		}
+		where := new(db.Where)
+		db.In(where, "id", idsOf(some))
+		db.In(where, "claim", claims)
+		_, err := tx.Exec(`UPDATE job SET state = 'done', payload = '', claim = '', error = '', ended_at = `+where.Next(1)+`, due_at = `+where.Next(2)+where.String(),
+			where.Args(db.Micros(tx.Now()), db.Micros(tx.Now().Add(keepDone)))...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleFailed has a job wait for its next attempt, or gives it up.
+func (q *Queue) settleFailed(tx *db.Tx, r *run) error {
+	if errors.Is(r.err, errStopping) {
 		_, err := putBack(tx, r.ID, r.claim, tx.Now(), r.Attempt-1, "")
 		return err
 	}
@@ -407,14 +445,7 @@ func (q *Queue) settleUntil(ctx context.Context, limit time.Duration) bool {
 	for {
 		if ended := q.takeEnded(); len(ended) > 0 {
 			bound, cancel := context.WithTimeout(ctx, writeLimit)
-			err := q.opt.DB.Write(bound, func(tx *db.Tx) error {
-				for _, r := range ended {
-					if err := q.settle(tx, r); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			err := q.opt.DB.Write(bound, func(tx *db.Tx) error { return q.settle(tx, ended) })
 			cancel()
 			if err != nil {
 				q.opt.Log.Error("what came of jobs could not be written down: they may run again", "jobs", strconv.Itoa(len(ended)), "error", err)
