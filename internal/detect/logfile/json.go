@@ -165,7 +165,7 @@ func (j *jsonValues) object(b *batch) error {
 	return nil
 }
 
-// junk hands out what stands between objects and is none, up to the next line or object.
+// junk hands out what stands between objects and is none, up to the next line or object, or the list's end.
 func (j *jsonValues) junk(first byte, b *batch) error {
 	j.buf = append(j.buf[:0], first)
 	j.number++
@@ -174,7 +174,7 @@ func (j *jsonValues) junk(first byte, b *batch) error {
 		if err != nil {
 			break
 		}
-		if c == '{' {
+		if c == '{' || c == ']' && j.lists > 0 {
 			_ = j.r.UnreadByte() // it has just been read
 			break
 		}
