@@ -140,16 +140,34 @@ func (s *Store) Comments(ctx context.Context, by *auth.User, kind, id, cursor st
 	return page, err
 }
 
+// OneComment returns a comment of a record that may be shown to somebody; another record's is a fault.NotFound.
+func (s *Store) OneComment(ctx context.Context, by *auth.User, kind, id, comment string) (c Comment, err error) {
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		if _, err := s.GetTx(tx, by, kind, id); err != nil {
+			return err
+		}
+		c, err = findComment(tx, kind, id, comment)
+		return err
+	})
+	return c, err
+}
+
+func findComment(tx *db.Tx, kind, id, comment string) (Comment, error) {
+	c, err := scanComment(tx.QueryRow(`SELECT `+commentColumns+` FROM record_comment WHERE id = $1 AND kind = $2 AND record_id = $3`, comment, kind, id))
+	if fault.Is(err, fault.NotFound) {
+		err = noneOf("comment", comment)
+	}
+	return c, err
+}
+
 // comment reads a comment of a record that somebody means to change.
 func (s *Store) comment(tx *db.Tx, by *auth.User, kind, id, comment string, version int64) (*Record, Comment, error) {
 	_, r, err := s.forWriting(tx, by, kind, id)
 	if err != nil {
 		return nil, Comment{}, err
 	}
-	c, err := scanComment(tx.QueryRow(`SELECT `+commentColumns+` FROM record_comment WHERE id = $1 AND kind = $2 AND record_id = $3`, comment, kind, id))
+	c, err := findComment(tx, kind, id, comment)
 	switch {
-	case fault.Is(err, fault.NotFound):
-		return nil, c, noneOf("comment", comment)
 	case err != nil:
 		return nil, c, err
 	case !c.DeletedAt.IsZero():

@@ -1,10 +1,13 @@
 package record
 
 import (
+	"context"
+
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/ledger"
+	"yagura/internal/platform/ref"
 )
 
 // things are the tables of what hangs on records.
@@ -71,4 +74,35 @@ func lineOf(field, text string, most int, needed bool) (string, error) {
 		return "", Wrong{field: err}
 	}
 	return textOf(field, v.(string), most, needed)
+}
+
+// Hanging is how much hangs on a record, as somebody sees it.
+type Hanging struct {
+	Comments, Attachments, Links, Tasks, Approvals int // comments not deleted, attachments not removed, tasks open, approvals waiting
+}
+
+// Hanging counts what hangs on a record that may be shown to somebody.
+func (s *Store) Hanging(ctx context.Context, by *auth.User, one ref.Ref) (h Hanging, err error) {
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		if _, err := s.GetTx(tx, by, one.Kind, one.ID); err != nil {
+			return err
+		}
+		err := tx.QueryRow(`SELECT
+			(SELECT COUNT(*) FROM record_comment WHERE kind = $1 AND record_id = $2 AND deleted_at = 0),
+			(SELECT COUNT(*) FROM record_attachment WHERE kind = $1 AND record_id = $2 AND removed_at = 0),
+			(SELECT COUNT(*) FROM record_task WHERE kind = $1 AND record_id = $2 AND state = $3),
+			(SELECT COUNT(*) FROM record_approval WHERE kind = $1 AND record_id = $2 AND state = $4)`, one.Kind, one.ID, Open, Waiting).
+			Scan(&h.Comments, &h.Attachments, &h.Tasks, &h.Approvals)
+		if err != nil {
+			return err
+		}
+		rows, err := linksOf(tx, one)
+		if err != nil {
+			return err
+		}
+		links, err := s.visibleLinks(tx, by, one, rows)
+		h.Links = len(links)
+		return err
+	})
+	return h, err
 }

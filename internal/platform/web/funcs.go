@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"html/template"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -50,6 +51,11 @@ type components struct {
 	now     func() time.Time
 	icon    map[string]string
 	name    func(id string) string
+}
+
+// NameOf is what the person of an id is called, as {{person}} writes it.
+func (s *Site) NameOf(r *http.Request, id string) string {
+	return components{printer: T(r), name: s.opt.Name}.person(id)
 }
 
 // person is what somebody is called whose id a record keeps: "local" is whoever sits at the server, "system" the program itself.

@@ -72,8 +72,16 @@ func (d *Desk) Own() web.Module {
 		Name:      "desk",
 		Templates: templateFiles,
 		Static:    staticFiles,
+		Nav:       []web.NavItem{{House: "settings", Key: "record.tasks", Path: "/tasks", Permission: web.SignedIn, Order: 5}},
+		Cards:     []web.Card{web.CardFunc(d.tasksCard)},
 		Routes: []web.Route{
 			{Pattern: "GET /records/-/people", Permission: web.SignedIn, Handle: d.choosePeople},
+			{Pattern: "GET /records/-/records", Permission: web.SignedIn, Handle: d.chooseRecord},
+			{Pattern: "GET /tasks", Permission: web.SignedIn, Handle: d.myTasks},
+			{Pattern: "POST /tasks", Permission: web.SignedIn, Handle: d.quickTask},
+			{Pattern: "GET /tasks/{id}", Permission: web.SignedIn, Handle: d.taskPage},
+			{Pattern: "POST /tasks/{id}", Permission: web.SignedIn, Handle: d.editTask},
+			{Pattern: "POST /tasks/{id}/{do}", Permission: web.SignedIn, Handle: d.doTask},
 		},
 	}
 }
@@ -94,6 +102,7 @@ func (d *Desk) Module(room Room) web.Module {
 	}
 	m.Routes = append(m.Routes, x.listRoutes()...)
 	m.Routes = append(m.Routes, x.detailRoutes()...)
+	m.Routes = append(m.Routes, x.thingRoutes()...)
 	m.Routes = append(m.Routes, x.apiRoutes()...)
 	return m
 }

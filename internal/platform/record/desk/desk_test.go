@@ -135,7 +135,7 @@ func TestPages(t *testing.T) {
 		t.Errorf("the page about the conflict holds not both: %s", merge)
 	}
 	c.post("/loans/-/bulk", http.StatusOK, url.Values{"id": {strings.TrimPrefix(self, "/loans/")}, "do": {"delete"}})
-	c.Pages(self, self+"?tab=history", self+"/edit", self+"/move/give_back", "/loans/-/new?title=x", "/records/-/people?owner=a")
+	c.Pages(append(c.things(c.make()), self, self+"?tab=history", self+"/edit", self+"/move/give_back", "/loans/-/new?title=x", "/records/-/people?owner=a")...)
 }
 
 func TestNobodyIsLetInWhoMayNot(t *testing.T) {

@@ -45,6 +45,8 @@ type detailView struct {
 	Fields   []cell
 	Tab      string
 	Tabs     []web.Tab
+	Thing    any // what a tab of thing.go shows
+	Error    string
 	History  []entryView
 	Older    string // address of older history
 }
@@ -107,7 +109,7 @@ func asks(m *record.Move, rec *record.Record) bool {
 
 // detail shows one record.
 func (x *desk) detail(w http.ResponseWriter, r *http.Request) error {
-	view, err := x.view(r)
+	view, err := x.view(r, r.URL.Query().Get("tab"))
 	if err != nil {
 		return err
 	}
@@ -120,7 +122,7 @@ const (
 	tabHistory  = "history"
 )
 
-func (x *desk) view(r *http.Request) (*detailView, error) {
+func (x *desk) view(r *http.Request, tab string) (*detailView, error) {
 	rec, err := x.opt.Store.Get(r.Context(), web.User(r), x.kind.Name, r.PathValue("id"))
 	if err != nil {
 		return nil, err
@@ -130,8 +132,10 @@ func (x *desk) view(r *http.Request) (*detailView, error) {
 	if err != nil {
 		return nil, err
 	}
-	view := &detailView{head: x.head(r, rec, b), Tab: r.URL.Query().Get("tab")}
-	view.Tabs = x.tabs(r, view)
+	view := &detailView{head: x.head(r, rec, b), Tab: tab}
+	if view.Tabs, err = x.tabs(r, view); err != nil {
+		return nil, err
+	}
 	if !slices.ContainsFunc(view.Tabs, func(t web.Tab) bool { return t.Current }) {
 		view.Tab, view.Tabs[0].Current = tabOverview, true
 	}
@@ -151,22 +155,24 @@ func (x *desk) view(r *http.Request) (*detailView, error) {
 		}
 	}
 	if view.Tab == tabHistory {
-		err = x.history(r, view, b)
+		return view, x.history(r, view, b)
 	}
+	view.Thing, err = x.thing(r, view, b)
 	return view, err
 }
 
 // tabs are the parts of a record's page.
-func (x *desk) tabs(r *http.Request, view *detailView) (list []web.Tab) {
+func (x *desk) tabs(r *http.Request, view *detailView) (list []web.Tab, err error) {
 	p := web.T(r)
-	for _, name := range []string{tabOverview, tabHistory} {
+	counts, err := x.counts(r, view.Record)
+	for _, name := range []string{tabOverview, tabTimeline, tabEvidence, tabLinks, tabTasks, tabApprovals, tabHistory} {
 		path := view.Self
 		if name != tabOverview {
 			path += "?tab=" + name
 		}
-		list = append(list, web.Tab{Label: p.T("record.tab." + name), Path: path, Current: name == view.Tab})
+		list = append(list, web.Tab{Label: p.T("record.tab." + name), Path: path, Count: counts[name], Current: name == view.Tab})
 	}
-	return list
+	return list, err
 }
 
 // entryView is an entry of a history as people read it.
@@ -202,6 +208,7 @@ func (x *desk) entry(b *book, e record.Entry) entryView {
 	for _, c := range e.Changes {
 		f := x.kind.Field(c.Field)
 		if f == nil {
+			v.Changes = append(v.Changes, x.thingChange(b.p, c))
 			continue
 		}
 		change := changeView{Label: label(b.p, x.kind, c.Field), Word: f.Type.Word()}

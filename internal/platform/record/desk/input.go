@@ -113,11 +113,14 @@ func (in *inputs) text(rec *record.Record, f *record.Field) string {
 }
 
 // personText is how a form names a person: by mail address, which people know; one who is gone by id.
-func (in *inputs) personText(id string) string {
-	if id == "" || in.opt.People == nil {
+func (in *inputs) personText(id string) string { return in.Desk.personText(in.r, id) }
+
+// personText is how forms name a person.
+func (d *Desk) personText(r *http.Request, id string) string {
+	if id == "" || d.opt.People == nil {
 		return id
 	}
-	person, err := in.opt.People.Person(in.r.Context(), id)
+	person, err := d.opt.People.Person(r.Context(), id)
 	if err != nil || person.Email == "" {
 		return id
 	}
