@@ -108,6 +108,9 @@ func (w *Where) String() string {
 // Args returns the arguments for the placeholders of String, followed by more.
 func (w *Where) Args(more ...any) []any { return append(append([]any(nil), w.args...), more...) }
 
+// Reset begins the conditions anew and keeps the arguments, for the query around one that has the conditions so far.
+func (w *Where) Reset() { w.conditions = nil }
+
 // Next returns the placeholder that stands for the i-th of the arguments that follow the conditions', from 1.
 func (w *Where) Next(i int) string { return fmt.Sprintf("$%d", len(w.args)+i) }
 

@@ -88,6 +88,11 @@ func (q Query) Values() url.Values {
 
 // where are the query's conditions, with those under which somebody may see records at all.
 func (k *kept) where(tx *db.Tx, q Query, env *Env) (*db.Where, error) {
+	return k.whereBut(tx, q, env, nil)
+}
+
+// whereBut is where with an order along which the database is to walk: no index of another column is used (walked).
+func (k *kept) whereBut(tx *db.Tx, q Query, env *Env, along *order) (*db.Where, error) {
 	if q.Deleted && (k.Without.Delete || !env.By.May(k.MayDelete())) {
 		return nil, fault.New(fault.Forbidden, "fault.forbidden", "seeing what is deleted takes %s", k.MayDelete())
 	}
@@ -107,7 +112,9 @@ func (k *kept) where(tx *db.Tx, q Query, env *Env) (*db.Where, error) {
 		case f.Where != nil:
 			err = f.Where(w, texts, env)
 		case f.Name == "tags":
-			err = k.whereTags(w, texts)
+			err = k.whereTags(w, along.walked("id", false), texts)
+		case along != nil && along.fields[0] != f:
+			err = f.Type.where(w, along.walked(f.column(), isNumber(f)), texts, env)
 		default:
 			err = f.Type.where(w, f.column(), texts, env)
 		}
@@ -115,15 +122,26 @@ func (k *kept) where(tx *db.Tx, q Query, env *Env) (*db.Where, error) {
 			return nil, err
 		}
 	}
-	k.text.Match(w, "id", q.Text)
+	k.text.Match(w, along.walked("id", false), q.Text)
 	return w, nil
 }
 
+// walked writes a column so that no index of it is used where a list is walked along its order: neither engine looks into an expression.
+func (o *order) walked(column string, number bool) string {
+	switch {
+	case o == nil:
+		return column
+	case number:
+		return "(" + column + " + 0)"
+	}
+	return "(" + column + " || '')"
+}
+
 // whereTags finds tags by their index instead of looking into every record.
-func (k *kept) whereTags(w *db.Where, texts []string) error {
+func (k *kept) whereTags(w *db.Where, id string, texts []string) error {
 	return either(w, texts, "tags = ''", func(text string) (string, []any, error) {
 		words, err := Tags{}.Parse(text, nil)
-		return "id IN (SELECT record_id FROM record_tag WHERE kind = ? AND tag = ?)", []any{k.Name, Tags{}.Text(words)}, err
+		return id + " IN (SELECT record_id FROM record_tag WHERE kind = ? AND tag = ?)", []any{k.Name, Tags{}.Text(words)}, err
 	})
 }
 
@@ -212,34 +230,96 @@ func (o order) key(r *Record) []any {
 	return append(values, r.ID)
 }
 
+// few is how many records are sorted rather than walked to. With more, each page of a list of a million is a walk of some ten thousand steps at
+// the most, where what is meant lies scattered.
+const few = 5000
+
+// Listed is a page of a list with how many records there are in all, as far as counting goes.
+type Listed struct {
+	db.Page[*Record]
+	Count int64
+	More  bool // there are more than Count, which is MaxCount then
+}
+
 // List returns one page of the records that somebody asks for (Env.By) and may see. cursor is the Next of the page before in the same order, ""
 // for the first. Errors: fault.Invalid for a filter, an order or a cursor that is none.
 func (s *Store) List(ctx context.Context, kind string, q Query, env *Env, cursor string, limit int) (page db.Page[*Record], err error) {
+	listed, err := s.Listed(ctx, kind, q, env, cursor, limit)
+	return listed.Page, err
+}
+
+// Listed is List with a count, which costs nothing more: how many there are decides how they are read.
+func (s *Store) Listed(ctx context.Context, kind string, q Query, env *Env, cursor string, limit int) (listed Listed, err error) {
 	k, err := s.kind(kind)
 	if err != nil {
-		return page, err
+		return listed, err
 	}
 	o, err := k.order(q.Sort)
 	if err != nil {
-		return page, err
+		return listed, err
 	}
-	limit = max(limit, 1)
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-		w, err := k.where(tx, q, env)
+		n, err := k.count(tx, q, env, few+1)
 		if err != nil {
 			return err
 		}
-		if err := o.after(w, cursor); err != nil {
-			return err
-		}
-		list, err := db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+w.String()+` ORDER BY `+o.sql()+` LIMIT `+w.Next(1), w.Args(limit+1)...)
-		if err != nil {
-			return err
-		}
-		page, err = db.Paged(list, limit, o.key)
+		listed.Count, listed.More = min(n, MaxCount), n > MaxCount
+		listed.Page, err = k.page(tx, q, env, o, cursor, max(limit, 1), n <= few)
 		return err
 	})
-	return page, err
+	return listed, err
+}
+
+// page reads one page. Few records are found first and then sorted; of many, the order's index is walked until there are enough. Left to
+// themselves, both engines at times sort a million rows for a page of fifty, or walk a million to find none.
+func (k *kept) page(tx *db.Tx, q Query, env *Env, o order, cursor string, limit int, sorted bool) (page db.Page[*Record], err error) {
+	var along *order
+	if !sorted {
+		along = &o
+	}
+	w, err := k.whereBut(tx, q, env, along)
+	if err != nil {
+		return page, err
+	}
+	from := k.Table
+	if sorted {
+		// The limit keeps the engines from pulling the order in.
+		from = `(SELECT ` + o.columns() + ` FROM ` + k.Table + w.String() + fmt.Sprintf(` LIMIT %d) AS found`, few+1)
+		w.Reset()
+	}
+	if err := o.after(w, cursor); err != nil {
+		return page, err
+	}
+	query := `SELECT ` + k.columns + ` FROM ` + k.Table + w.String() + ` ORDER BY ` + o.sql() + ` LIMIT ` + w.Next(1)
+	if sorted {
+		query = `SELECT ` + k.columns + ` FROM ` + k.Table + ` WHERE id IN (SELECT id FROM ` + from + w.String() + ` ORDER BY ` + o.sql() + ` LIMIT ` + w.Next(1) + `) ORDER BY ` + o.sql()
+	}
+	list, err := db.List(tx, k.scan, query, w.Args(limit+1)...)
+	if err != nil {
+		return page, err
+	}
+	return db.Paged(list, limit, o.key)
+}
+
+// columns are those that the order is of.
+func (o order) columns() string {
+	names := []string{"id"}
+	for _, f := range o.fields {
+		if !slices.Contains(names, f.column()) {
+			names = append(names, f.column())
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// count counts the records that are meant, as far as most.
+func (k *kept) count(tx *db.Tx, q Query, env *Env, most int) (n int64, err error) {
+	w, err := k.where(tx, q, env)
+	if err != nil {
+		return 0, err
+	}
+	err = tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM `+k.Table+w.String()+` LIMIT `+w.Next(1)+`) AS counted`, w.Args(most)...).Scan(&n)
+	return n, err
 }
 
 // Count returns how many records are meant, and whether there are more than MaxCount, which is where counting ends.
@@ -249,11 +329,8 @@ func (s *Store) Count(ctx context.Context, kind string, q Query, env *Env) (n in
 		return 0, false, err
 	}
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-		w, err := k.where(tx, q, env)
-		if err != nil {
-			return err
-		}
-		return tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM `+k.Table+w.String()+` LIMIT `+w.Next(1)+`) AS counted`, w.Args(MaxCount+1)...).Scan(&n)
+		n, err = k.count(tx, q, env, MaxCount+1)
+		return err
 	})
 	return min(n, MaxCount), n > MaxCount, err
 }
@@ -261,8 +338,28 @@ func (s *Store) Count(ctx context.Context, kind string, q Query, env *Env) (n in
 // Each calls f for every record that is meant, in order, and ends with its error. It reads page by page: records that are made or changed
 // meanwhile are seen once, or not.
 func (s *Store) Each(ctx context.Context, kind string, q Query, env *Env, f func(*Record) error) error {
-	for cursor := ""; ; {
-		page, err := s.List(ctx, kind, q, env, cursor, exportPage)
+	k, err := s.kind(kind)
+	if err != nil {
+		return err
+	}
+	o, err := k.order(q.Sort)
+	if err != nil {
+		return err
+	}
+	for cursor, sorted := "", false; ; {
+		var page db.Page[*Record]
+		err := s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+			if cursor == "" {
+				n, err := k.count(tx, q, env, few+1)
+				if err != nil {
+					return err
+				}
+				// What becomes more on the way would be cut off: half of what is sorted is room enough.
+				sorted = n <= few/2
+			}
+			page, err = k.page(tx, q, env, o, cursor, exportPage, sorted)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -255,6 +255,13 @@ func ranged(w *db.Where, column string, texts []string, value func(text string, 
 		if !isRange {
 			to = from
 		}
+		if !isRange { // a value that begins and ends at once is looked up in an index, which a range of one is not
+			first, err := value(text, false)
+			last, _ := value(text, true)
+			if err == nil && first == last {
+				return column + " = ?", []any{first}, nil
+			}
+		}
 		var parts []string
 		var args []any
 		for _, bound := range []struct {

@@ -264,14 +264,11 @@ func (x *desk) fill(r *http.Request, b *book, l look, v *listView) error {
 		limit = min(max(n, 1), record.MaxPage)
 	}
 	env, cursor := x.env(r), r.URL.Query().Get("cursor")
-	page, err := x.opt.Store.List(r.Context(), x.kind.Name, l.query, env, cursor, limit)
+	page, err := x.opt.Store.Listed(r.Context(), x.kind.Name, l.query, env, cursor, limit)
 	if err != nil {
 		return err
 	}
-	n, more, err := x.opt.Store.Count(r.Context(), x.kind.Name, l.query, env)
-	if err != nil {
-		return err
-	}
+	n, more := page.Count, page.More
 	v.Count = countWord(b.p, n, more)
 	v.Pager.Text = b.p.T("record.list.count", v.Count)
 	if page.Next != "" {
