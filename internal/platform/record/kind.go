@@ -18,7 +18,8 @@
 //	id TEXT PRIMARY KEY, title TEXT, state TEXT, owner TEXT, unit TEXT, due BIGINT, tags TEXT, created_at BIGINT, created_by TEXT,
 //	updated_at BIGINT, updated_by TEXT, version BIGINT, deleted_at BIGINT, deleted_by TEXT, deleted_why TEXT
 //
-// all NOT NULL, and an index that begins with each column its lists can be sorted by, followed by id.
+// all NOT NULL, and indexes that end with "id, deleted_at": one that begins with each column its lists can be sorted by, one with each that
+// people often filter by, followed by the usual order's column ("owner, updated_at, id, deleted_at"), and one with Key.
 package record
 
 import (

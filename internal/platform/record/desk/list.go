@@ -363,19 +363,16 @@ func (x *desk) levelField() *record.Field {
 	return nil
 }
 
-// columnClass says where a column goes when there is little room: the first stays as long as it can.
+// columnClass says where a column goes when there is little room: the first two stay as long as they can.
 func columnClass(f *record.Field, i int) string {
 	class := "clip"
 	if f.Type.Word() == "int" {
 		class = "num"
 	}
-	switch {
-	case i == 1:
-		class += " spare"
-	case i > 1:
-		class += " extra"
+	if i < 2 {
+		return class + " spare"
 	}
-	return class
+	return class + " extra"
 }
 
 func (x *desk) headCell(p *i18n.Printer, l look, f *record.Field, class string) headCell {
