@@ -6,6 +6,7 @@ missing=""
 for package in chromium rsyslog rsyslog-elasticsearch rsyslog-openssl rsyslog-gnutls postgresql curl zstd fonts-noto-cjk libreoffice-calc-nogui poppler-utils fonts-morisawa-bizud-gothic; do
 	dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
 done
+command -v npm >/dev/null || missing="$missing npm" # however it came; axe-core comes by it
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 	echo "missing Debian packages:$missing (tests that need them are skipped)" >&2

@@ -24,6 +24,7 @@ import (
 	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/ledger"
+	"yagura/internal/platform/preference"
 	"yagura/internal/platform/web"
 	"yagura/locale"
 )
@@ -42,6 +43,12 @@ func newHouse(t testing.TB) *house {
 
 // newHouseWith has more settings, and its log goes somewhere.
 func newHouseWith(t testing.TB, logged io.Writer, settings map[string]string) *house {
+	t.Helper()
+	return newHouseFor(t, logged, settings, func(e *Engine) auth.Authenticator { return acted{e.Accounts} })
+}
+
+// newHouseFor has its own way to know who is there, too.
+func newHouseFor(t testing.TB, logged io.Writer, settings map[string]string, who func(e *Engine) auth.Authenticator) *house {
 	t.Helper()
 	ctx := t.Context()
 	flags := map[string]string{"data": filepath.Join(t.TempDir(), "data"), "http.public_url": "https://yagura.example", "store.min_free": "64MiB"}
@@ -73,7 +80,9 @@ func newHouseWith(t testing.TB, logged io.Writer, settings map[string]string) *h
 	if err := s.LoadRules(ctx); err != nil {
 		t.Fatal(err)
 	}
-	site, err := web.New(web.Options{Auth: acted{engine.Accounts}, Log: log})
+	site, err := web.New(web.Options{
+		Auth: who(engine), Log: log, Keeper: preference.New(engine.DB, engine.Accounts), Name: auth.NewNameBook(engine.Accounts).Name, Version: "test",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

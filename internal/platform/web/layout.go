@@ -36,6 +36,7 @@ type rangePicker struct {
 	Range                *TimeRange
 	RangeLabel           string
 	RangeStart, RangeEnd string // as datetime-local writes it, in the reader's zone
+	RangeFrom, RangeTo   string // as people read it
 	RangeAction          string
 	RangeKeep            []keptField
 	Spans                []spanLink
@@ -97,6 +98,7 @@ func pickerFor(req *request, address *url.URL, current TimeRange) rangePicker {
 	const local = "2006-01-02T15:04:05"
 	p.RangeStart = current.Start.In(req.prefs.Zone).Format(local)
 	p.RangeEnd = current.End.In(req.prefs.Zone).Format(local)
+	p.RangeFrom, p.RangeTo = req.printer.Time(current.Start), req.printer.Time(current.End)
 	for name, values := range kept {
 		for _, value := range values {
 			p.RangeKeep = append(p.RangeKeep, keptField{name, value})

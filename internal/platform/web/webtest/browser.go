@@ -20,8 +20,15 @@ func NeedPictures(t testing.TB) {
 	}
 }
 
-// Browser starts a headless Chromium of its own for the test, with a fresh profile, and skips the test where there is none.
+// Browser starts a headless Chromium of its own for the test, with a fresh profile, and skips the test where there is none. It
+// ends after two minutes.
 func Browser(t testing.TB) context.Context {
+	t.Helper()
+	return BrowserFor(t, 2*time.Minute)
+}
+
+// BrowserFor is Browser with another limit.
+func BrowserFor(t testing.TB, limit time.Duration) context.Context {
 	t.Helper()
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -43,7 +50,7 @@ func Browser(t testing.TB) context.Context {
 		stopProcess()
 		t.Fatalf("starting Chromium: %v", err)
 	}
-	ctx, stop := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, stop := context.WithTimeout(ctx, limit)
 	t.Cleanup(func() {
 		stop()
 		// The tab first, then the process: its children end before the profile is removed.
