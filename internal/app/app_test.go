@@ -17,12 +17,14 @@ import (
 	"testing/fstest"
 	"time"
 
+	"yagura/docs"
 	"yagura/internal/platform/access"
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/i18n"
+	"yagura/internal/platform/help"
 	"yagura/internal/platform/ledger"
 	"yagura/internal/platform/preference"
 	"yagura/internal/platform/web"
@@ -193,6 +195,21 @@ func TestEveryRouteAsEachOfThePeople(t *testing.T) {
 	}
 	slices.Sort(rows)
 	golden(t, filepath.Join("testdata", "routes.txt"), strings.Join(rows, "\n")+"\n")
+}
+
+// TestHelpIsAboutThePage finds a module whose pages' help leads nowhere.
+func TestHelpIsAboutThePage(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	documents, err := help.New(h.site, docs.Files())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range h.site.Modules() {
+		if m.Help != "" && !documents.Has(m.Help) {
+			t.Errorf("the help of %s is %q, which is no document", m.Name, m.Help)
+		}
+	}
 }
 
 func (h *house) mayOpen(role string, p web.Permission) bool {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"yagura/docs"
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/intake"
 	"yagura/internal/detect/rule"
@@ -31,6 +32,7 @@ import (
 	"yagura/internal/platform/build"
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/help"
 	"yagura/internal/platform/httpd"
 	jobsroom "yagura/internal/platform/jobs/room"
 	"yagura/internal/platform/ledger/room"
@@ -306,6 +308,10 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	documents, err := help.New(site, docs.Files())
+	if err != nil {
+		return nil, err
+	}
 	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts})
 	return []web.Module{
 		records.Own(),
@@ -324,6 +330,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		approval.NewRoom(site, s.Approvals, s.Accounts.Names).Module(),
 		room.New(site, s.Ledger, s.Accounts.Names, s.opt.Log).Module(),
 		jobsroom.New(site, s.Jobs).Module(),
+		documents.Module(),
 		settings.New(site, s.settingsOptions()).Module(),
 	}, nil
 }
