@@ -4,8 +4,8 @@ package docs
 
 import "embed"
 
-//go:embed *.md ja/*.md images/*.png
+//go:embed *.md ja/*.md
 var files embed.FS
 
-// Files returns the documents: "search.md", "ja/using.md", and their pictures in "images".
+// Files returns the documents: "search.md", "ja/using.md".
 func Files() embed.FS { return files }

@@ -1,8 +1,7 @@
 // Package help shows the program's documents (docs/*.md) in the program, so that who has only a browser can read them.
 //
 // What it promises: every document is there for everybody who is signed in, in the reader's language where it is written in it
-// and otherwise in English, marked as such; links between documents lead to their pages here; pictures come from the program
-// itself.
+// and otherwise in English, marked as such; links between documents lead to their pages here. Pictures are left to the files.
 package help
 
 import (
@@ -48,7 +47,7 @@ type text struct {
 	HTML        template.HTML
 }
 
-// New reads the documents: English ones at the top of docs, Japanese ones in ja, pictures in images. Errors: a document without
+// New reads the documents: English ones at the top of docs, Japanese ones in ja. Errors: a document without
 // a title.
 func New(site *web.Site, docs fs.FS) (*Help, error) {
 	x := &Help{site: site, docs: docs, made: make(map[string]text)}
@@ -76,7 +75,6 @@ func (x *Help) Module() web.Module {
 		Routes: []web.Route{
 			{Pattern: "GET /help", Permission: web.SignedIn, Handle: x.list},
 			{Pattern: "GET /help/{page}", Permission: web.SignedIn, Handle: x.page},
-			{Pattern: "GET /help/images/{name}", Permission: web.SignedIn, Handle: x.image},
 		},
 	}
 }
@@ -108,7 +106,7 @@ func (x *Help) read(file string) (text, error) {
 	body = unwrap(body)
 	body = toDocument.ReplaceAllStringFunc(body, x.link)
 	body = toPlace.ReplaceAllString(body, "](#"+anchor+"$1)")
-	return text{Name: name, Title: string(source[title[2]:title[3]]), Lang: lang, HTML: document.HTML(body, document.Hooks{Image: x.picture})}, nil
+	return text{Name: name, Title: string(source[title[2]:title[3]]), Lang: lang, HTML: document.HTML(body, document.Hooks{})}, nil
 }
 
 // link leads to another document's page; where there is none of that name, it is left as it is.
@@ -121,12 +119,6 @@ func (x *Help) link(markdown string) string {
 		return "](/help/" + m[1] + "#" + anchor + m[2] + ")"
 	}
 	return "](/help/" + m[1] + ")"
-}
-
-func (x *Help) picture(reference string) (string, bool) {
-	name := path.Base(reference)
-	_, err := fs.Stat(x.docs, "images/"+name)
-	return "/help/images/" + name, err == nil
 }
 
 // in returns a document in a language, in English where it is not written in it; false where there is none.
@@ -178,16 +170,4 @@ func (x *Help) page(w http.ResponseWriter, r *http.Request) error {
 		Foreign   bool // not in the reader's language
 		Documents []text
 	}{one, one.Lang != web.T(r).Lang(), x.all(web.T(r).Lang())})
-}
-
-// image sends a picture of the documents.
-func (x *Help) image(w http.ResponseWriter, r *http.Request) error {
-	data, err := fs.ReadFile(x.docs, "images/"+path.Base(r.PathValue("name")))
-	if err != nil {
-		return fault.New(fault.NotFound, "fault.help", "no picture %.40q", r.PathValue("name"))
-	}
-	w.Header().Set("Content-Type", "image/png")
-	w.Header().Set("Cache-Control", "private, max-age=3600")
-	_, err = w.Write(data)
-	return err
 }
