@@ -16,6 +16,8 @@ import (
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/letter"
 	"yagura/internal/platform/notify"
+	noticeroom "yagura/internal/platform/notify/room"
+	"yagura/internal/platform/web"
 	"yagura/locale"
 )
 
@@ -40,6 +42,20 @@ func (x *Records) openNotify(post *letter.Post, opt RecordsOptions) error {
 	x.Notify.Declare(slices.Concat(alert.Topics(), approval.Topics())...)
 	x.Notify.Know(alert.Kind(x.Roles.Allows))
 	return nil
+}
+
+// noticeRoom is the pages of notices.
+func (s *Server) noticeRoom(site *web.Site) *noticeroom.Room {
+	return noticeroom.New(site, noticeroom.Options{
+		Notifier: s.Notify, Units: s.Accounts.Units, ByEmail: s.Accounts.PersonByEmail, Person: s.Accounts.Person,
+		Roles: func() []noticeroom.Role {
+			var roles []noticeroom.Role
+			for _, r := range s.Roles.List() {
+				roles = append(roles, noticeroom.Role{Name: r.Name, Title: r.Title})
+			}
+			return roles
+		},
+	})
 }
 
 // outgoing is the client of whatever asks other servers.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -25,6 +26,7 @@ import (
 	"yagura/internal/platform/letter"
 	"yagura/internal/platform/mail"
 	"yagura/internal/platform/notify"
+	noticeroom "yagura/internal/platform/notify/room"
 	"yagura/internal/platform/preference"
 	"yagura/internal/platform/record"
 	"yagura/internal/platform/scim"
@@ -137,7 +139,8 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 	settings := auth.Config{
 		Roles: x.Roles, Seal: x.Keys, Ledger: x.Ledger, Mailer: letters, PublicURL: opt.PublicURL,
 		IdleLimit: time.Duration(c.Auth.Idle), AbsoluteLimit: time.Duration(c.Auth.Absolute), StepUp: time.Duration(c.Auth.StepUp),
-		SignOn: c.OIDC.Issuer != "", AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
+		Passive: func(r *http.Request) bool { return r.URL.Path == noticeroom.CountPath },
+		SignOn:  c.OIDC.Issuer != "", AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
 		Forget: []func(*db.Tx, string) error{scim.Forget(x.Ledger), preference.Forget, notify.Forget},
 	}
 	if c.Auth.Breached != "" {

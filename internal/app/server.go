@@ -327,6 +327,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		access.NewRoom(site, access.RoomOptions{
 			Roles: s.Roles, Permissions: site.Permissions, Holders: s.Accounts.Holders, Used: auth.RoleHolders, Approvals: s.Approvals,
 		}).Module(),
+		s.noticeRoom(site).Module(),
 		approval.NewRoom(site, s.Approvals, s.Accounts.Names).Module(),
 		room.New(site, s.Ledger, s.Accounts.Names, s.opt.Log).Module(),
 		jobsroom.New(site, s.Jobs).Module(),

@@ -108,6 +108,9 @@ type Config struct {
 
 	// SignOn says that people sign in by the company's OpenID provider: who has no password gets none by asking for a reset.
 	SignOn bool
+	// Passive tells the requests that an open page makes by itself: they do not show that somebody is there, and keep no unused
+	// session alive. nil: there are none.
+	Passive func(r *http.Request) bool
 	// PublicURL is where browsers find the server: passkeys are bound to its host. "" leaves passkeys out.
 	PublicURL string
 	// Secure says whether the browser sent the request over TLS; nil asks httpd, which knows of proxies.

@@ -8,6 +8,7 @@ import (
 // icons are drawn on a grid of 16 with a line of 1.5, and take the colour of the text around them.
 var icons = map[string]string{
 	"search":   `<circle cx="7" cy="7" r="4.5"/><path d="m10.5 10.5 3.5 3.5"/>`,
+	"bell":     `<path d="M8 2a4 4 0 0 0-4 4c0 3.5-1.5 4.5-1.5 5.5h11C13.5 10.5 12 9.5 12 6a4 4 0 0 0-4-4ZM6.5 13.8a1.6 1.6 0 0 0 3 0"/>`,
 	"clock":    `<circle cx="8" cy="8" r="6"/><path d="M8 4.5V8l2.5 1.5"/>`,
 	"chevron":  `<path d="m4 6 4 4 4-4"/>`,
 	"right":    `<path d="m6 4 4 4-4 4"/>`,

@@ -18,6 +18,8 @@ type frameData struct {
 	Rail       string
 	Zone       string
 	ZoneChosen bool
+	Bell       bool // with Unread
+	Unread     int
 	UserName   string // "" for nobody: the page stands alone, without rail and top bar
 	Path       string // with its query, to come back to
 	Houses     []house
@@ -75,6 +77,7 @@ func (s *Site) frameData(w http.ResponseWriter, r *http.Request, data any) frame
 	}
 	if req.user != nil {
 		f.UserName = req.user.Name
+		f.Bell, f.Unread = s.bell(r)
 	}
 	if r.Method != http.MethodGet {
 		f.Path = r.URL.Path // the page of a form that was wrong; its address without the form
@@ -126,4 +129,16 @@ func spanLabel(p *i18n.Printer, since string) string {
 		return p.T("range.last", p.T("span.hours", 24))
 	}
 	return p.T("range.last", p.Duration(span))
+}
+
+// bell tells whether there is one, and how many notices wait. A page is shown without the number rather than not at all.
+func (s *Site) bell(r *http.Request) (shown bool, unread int) {
+	if s.unread == nil {
+		return false, 0
+	}
+	unread, err := s.unread(r)
+	if err != nil {
+		s.opt.Log.WarnContext(r.Context(), "unread notices could not be counted", "error", err)
+	}
+	return true, unread
 }

@@ -81,6 +81,9 @@ type Module struct {
 	Finders  []Finder
 	Commands []Command
 	Cards    []Card
+	// Unread counts what the reader of a page has not read of the module's notices, for the bell in the top bar, which leads to
+	// /notifications. One module has it, or none.
+	Unread func(r *http.Request) (int, error)
 	// Help is the document that is about the module's pages: "search" for docs/search.md. "" is the list of documents.
 	Help string
 	// Static has static/*: styles and scripts of the module's own pages, for {{asset "<module>/<file>"}} in their block "assets".
@@ -120,6 +123,7 @@ type Site struct {
 	zones   sync.Map              // of *time.Location by name
 	permits map[string]Permission // by pattern
 	helps   map[string]string     // a module's document, by pattern
+	unread  func(r *http.Request) (int, error)
 }
 
 // New makes a site with the pages that belong to no room: the start, the preferences of the reader, static files. Signing in is
@@ -176,6 +180,9 @@ func (s *Site) Mount(m Module) error {
 			return fmt.Errorf("mounting module %s: %w", m.Name, err)
 		}
 		s.permits[route.Pattern], s.helps[route.Pattern] = route.Permission, m.Help
+	}
+	if m.Unread != nil {
+		s.unread = m.Unread
 	}
 	s.modules = append(s.modules, m)
 	return nil

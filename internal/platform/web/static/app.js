@@ -203,12 +203,13 @@
   // What goes wrong behind a page is said; what is shown stays.
   document.addEventListener("htmx:response:error", e => {
     const ctx = e.detail.ctx;
+    if (e.target.closest?.("[data-quiet]")) return; // nobody asked for it
     if (ctx.response.status === 422) return; // a form with its errors comes in place
     let text = words().failed;
     try { text = JSON.parse(ctx.text).message || text; } catch { /* no problem+json: the plain words do */ }
     say(text, "bad");
   });
-  document.addEventListener("htmx:error", e => { if (e.detail.ctx && !e.detail.ctx.response) say(words().offline, "bad"); });
+  document.addEventListener("htmx:error", e => { if (!e.target.closest?.("[data-quiet]") && e.detail.ctx && !e.detail.ctx.response) say(words().offline, "bad"); });
   document.addEventListener("htmx:after:swap", refreshTimes);
 
   const apple = /Mac|iPhone|iPad/.test(navigator.platform);
