@@ -20,6 +20,9 @@ import (
 // maxPixels of a picture are unpacked: a small file can be a very large picture.
 const maxPixels = 40_000_000
 
+// maxQuotes is how many bars of quotations stand side by side.
+const maxQuotes = 8
+
 // blocks sets the children of a block.
 func (t *typesetter) blocks(parent ast.Node, x, width float64) {
 	for n := parent.FirstChild(); n != nil && t.err == nil; n = n.NextSibling() {
@@ -37,6 +40,10 @@ func (t *typesetter) block(n ast.Node, x, width float64) {
 	case *ast.List:
 		t.list(n, x, width)
 	case *ast.Blockquote:
+		if len(t.quotes) == maxQuotes {
+			t.blocks(n, x, width)
+			return
+		}
 		t.quotes = append(t.quotes, x+2)
 		t.blocks(n, x+14, width-14)
 		t.quotes = t.quotes[:len(t.quotes)-1]

@@ -23,8 +23,9 @@ import (
 	"yagura/internal/platform/fault"
 )
 
-// MaxMarkdown is the longest text in bytes that is made into anything. Longer ones are shown as they are.
-const MaxMarkdown = 512 << 10
+// MaxMarkdown is the longest text in bytes that is made into anything: some forty pages. Longer ones are shown as they are. The most
+// hostile text of this length takes a second or two.
+const MaxMarkdown = 128 << 10
 
 // Target is where a mention or a reference leads.
 type Target struct {

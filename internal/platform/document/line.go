@@ -37,13 +37,12 @@ func breakLines(runs []run, width float64, measure measurer) []line {
 	for _, r := range runs {
 		text.WriteString(r.text)
 	}
-	rest, state, at := text.String(), -1, 0
+	rest, state, left := text.String(), -1, cutter{runs, 0}
 	for rest != "" {
 		var segment string
 		var must bool
 		segment, rest, must, state = uniseg.FirstLineSegmentInString(rest, state)
-		b.add(cut(runs, at, at+len(segment)))
-		at += len(segment)
+		b.add(left.cut(len(segment)))
 		if must && strings.HasSuffix(segment, "\n") {
 			b.end()
 		}
@@ -54,15 +53,24 @@ func breakLines(runs []run, width float64, measure measurer) []line {
 	return b.lines
 }
 
-// cut takes the part of runs from byte to byte.
-func cut(runs []run, from, to int) []run {
+// cutter takes runs apart, from their beginning on.
+type cutter struct {
+	runs []run
+	at   int // in the first
+}
+
+// cut takes the next n bytes.
+func (c *cutter) cut(n int) []run {
 	var out []run
-	at := 0
-	for _, r := range runs {
-		start, end := max(from-at, 0), min(to-at, len(r.text))
-		if at += len(r.text); start < end {
-			r.text = r.text[start:end]
+	for n > 0 && len(c.runs) > 0 {
+		r := c.runs[0]
+		end := min(len(r.text), c.at+n)
+		n -= end - c.at
+		if r.text = r.text[c.at:end]; r.text != "" {
 			out = append(out, r)
+		}
+		if c.at = end; end == len(c.runs[0].text) {
+			c.runs, c.at = c.runs[1:], 0
 		}
 	}
 	return out

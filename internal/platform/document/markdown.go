@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/microcosm-cc/bluemonday"
 	"github.com/yuin/goldmark"
@@ -78,8 +79,15 @@ func render(markdown string, hooks Hooks) []byte {
 	return out.Bytes()
 }
 
-// flatten escapes the signs of lines that nest too deep.
+// maxLine is how many bytes of a line are read as one; what is longer goes on in the next. goldmark's time grows with the square of the
+// length for some lines: at this length, by milliseconds.
+const maxLine = 4 << 10
+
+// flatten escapes the signs of lines that nest too deep, and parts lines that are too long.
 func flatten(markdown string) string {
+	if len(markdown) > maxLine {
+		markdown = partLines(markdown)
+	}
 	if strings.Count(markdown, ">")+strings.Count(markdown, "-")+strings.Count(markdown, "*")+strings.Count(markdown, "+") < maxNesting {
 		return markdown
 	}
@@ -99,6 +107,23 @@ func flatten(markdown string) string {
 		}
 	}
 	return strings.Join(lines, "")
+}
+
+// partLines ends lines that are too long, between characters.
+func partLines(markdown string) string {
+	var out strings.Builder
+	for line := range strings.Lines(markdown) {
+		for len(line) > maxLine {
+			cut := maxLine
+			for cut > maxLine-utf8.UTFMax && !utf8.RuneStart(line[cut]) {
+				cut--
+			}
+			out.WriteString(line[:cut] + "\n")
+			line = line[cut:]
+		}
+		out.WriteString(line)
+	}
+	return out.String()
 }
 
 // ids makes the ids of headings: their words, in any script, behind the prefix.

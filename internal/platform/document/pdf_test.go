@@ -202,7 +202,7 @@ func TestTheContentsNameTheRightPages(t *testing.T) {
 	presses(t, func(t *testing.T, p *document.Press) {
 		var text strings.Builder
 		for i := range 60 {
-			fmt.Fprintf(&text, "# 第%d章 (%%&#)\n\n%s\n\n", i+1, strings.Repeat("記録を「確認」し、（必要なら）報告する。", 40))
+			fmt.Fprintf(&text, "# 第%d章 (%%&#)\n\n%s\n\n", i+1, strings.Repeat("記録を「確認」し、（必要なら）報告する。", 30))
 		}
 		pdf, err := p.PDF(t.Context(), document.Paper{Title: "手順書", Markdown: text.String(), Words: words(t, i18n.Japanese)})
 		if err != nil {
