@@ -33,6 +33,9 @@ func (x *Records) registerJobs(log *slog.Logger) {
 		_, err := x.Record.Remind(ctx)
 		return err
 	})
+	regular(jobs.Spec{Name: "record.uploads", Owner: "record", Attempts: 2}, "*/10 * * * *", func(ctx context.Context) error {
+		return x.Record.ForgetUploads(ctx)
+	})
 	regular(jobs.Spec{Name: "record.purge", Owner: "record", Attempts: 3, Timeout: time.Hour}, "10 4 * * *", func(ctx context.Context) error {
 		if _, err := x.Record.Purge(ctx); err != nil {
 			return err

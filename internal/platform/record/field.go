@@ -28,7 +28,8 @@ type Field struct {
 	Moved bool
 	// Named is the ECS field of a Logged value, where that depends on the record; nil: its type says it.
 	Named func(r *Record) string
-	// Secret fields never leave in a list, an export or a mail: they are shown on the record's own page alone.
+	// Secret fields never leave in a list, an export or a mail, and nobody filters or sorts by them: they are shown on the record's own page
+	// alone.
 	Secret bool
 	// Where is another way to filter by the field than its type's.
 	Where func(w *db.Where, texts []string, env *Env) error

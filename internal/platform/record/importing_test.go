@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,8 +172,7 @@ func TestAnEmptyCellEmptiesOnlyWhereThatIsMeant(t *testing.T) {
 
 func TestAnUploadBelongsToWhoSentIt(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
-	dbtest.EachAt(t, func() time.Time { return now }, func(t *testing.T, d *db.DB) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		s := open(t, d)
 		u, err := s.Upload(t.Context(), baba, "loan", "x", rows("number|title\nL-1|x"))
 		if err != nil {
@@ -198,6 +198,29 @@ func TestAnUploadBelongsToWhoSentIt(t *testing.T) {
 			t.Errorf("the oldest of six is kept: %v", err)
 		}
 	})
+}
+
+func TestAnUploadIsForgottenAfterAnHour(t *testing.T) {
+	t.Parallel()
+	var later atomic.Int64
+	d := dbtest.NewAt(t, func() time.Time { return time.Now().Add(time.Duration(later.Load())) })
+	s := open(t, d)
+	if _, err := s.Upload(t.Context(), baba, "loan", "x", rows("number|title\nL-1|x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		wait time.Duration
+		want int
+	}{{0, 1}, {record.KeepUpload + time.Minute, 0}} {
+		later.Store(int64(step.wait))
+		if err := s.ForgetUploads(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		if err := d.Read(t.Context(), func(tx *db.Tx) error { return tx.QueryRow(`SELECT COUNT(*) FROM record_upload_line`).Scan(&n) }); err != nil || n != step.want {
+			t.Errorf("after %v %d lines wait, %v", step.wait, n, err)
+		}
+	}
 }
 
 func TestUploadsThatAreRefused(t *testing.T) {
@@ -280,6 +303,35 @@ func TestWhatIsHiddenIsNotThere(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// A secret field is in no list, and no question tells what it says.
+func TestASecretIsNotToldByAList(t *testing.T) {
+	t.Parallel()
+	k := loan()
+	for i := range k.Fields {
+		k.Fields[i].Secret = k.Fields[i].Name == "note" || k.Fields[i].Name == "cost"
+	}
+	s := recordtest.Open(t, dbtest.New(t), loanTable, k)
+	must(t, s, map[string]string{"title": "x", "number": "L-1", "note": "hunter2", "cost": "5"})
+	env := s.Env(t.Context(), aoki, nil)
+	for _, q := range []record.Query{record.Query{}.With("note", "hunter"), record.Query{}.With("cost", "5"), {Sort: "cost"}} {
+		if page, err := s.List(t.Context(), "loan", q, env, "", 10); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%+v: %d, %v", q, len(page.Items), err)
+		}
+		if _, err := k.ParseQuery(q.Values()); q.Sort == "" && !fault.Is(err, fault.Invalid) {
+			t.Errorf("%+v: %v", q, err)
+		}
+	}
+	if n, _, err := s.Count(t.Context(), "loan", record.Query{Text: "hunter2"}, env); err != nil || n != 0 {
+		t.Errorf("a secret is found by its words: %d, %v", n, err)
+	}
+	if _, err := s.Export(t.Context(), "loan", record.Query{}, env, record.Exporting{Fields: []string{"note"}}); !fault.Is(err, fault.Invalid) {
+		t.Errorf("a secret is exported: %v", err)
+	}
+	if _, err := s.SaveView(t.Context(), env, record.SavedView{Kind: "loan", Name: "x", Columns: []string{"note"}}); !fault.Is(err, fault.Invalid) {
+		t.Errorf("a secret is a column: %v", err)
+	}
 }
 
 func TestAnExportIsRemembered(t *testing.T) {

@@ -59,7 +59,7 @@ func (k *Kind) ParseQuery(values url.Values, aside ...string) (q Query, err erro
 			q.Sort = texts[0]
 		case name == "deleted":
 			q.Deleted = texts[0] == "true"
-		case k.Field(name) == nil:
+		case k.Field(name) == nil || k.Field(name).Secret:
 			return q, invalid("record.fault.filter", []any{name}, "%s has no field %q to filter by", k.Name, name)
 		default:
 			q.Filters = append(q.Filters, Filter{name, texts})
@@ -103,7 +103,7 @@ func (k *kept) whereBut(tx *db.Tx, q Query, env *Env, along *order) (*db.Where, 
 	}
 	for _, filter := range q.Filters {
 		f := k.Field(filter.Field)
-		if f == nil {
+		if f == nil || f.Secret { // who asks often enough would learn it
 			return nil, invalid("record.fault.filter", []any{filter.Field}, "%s has no field %q to filter by", k.Name, filter.Field)
 		}
 		texts := slices.Clone(filter.Texts)
@@ -157,7 +157,7 @@ func (k *Kind) order(sort string) (o order, err error) {
 	names := []string{word}
 	if i := slices.IndexFunc(k.Sorts, func(s Sort) bool { return s.Name == word }); i >= 0 {
 		names = k.Sorts[i].Columns
-	} else if f := k.Field(word); f == nil || !f.Sort {
+	} else if f := k.Field(word); f == nil || !f.Sort || f.Secret {
 		return o, invalid("record.fault.sort", []any{word}, "%s cannot be sorted by %q", k.Name, word)
 	}
 	for _, name := range names {
