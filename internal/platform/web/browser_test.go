@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -221,7 +222,7 @@ func TestPagesCanBeRead(t *testing.T) {
 	webtest.Do(t, ctx, chromedp.Navigate(address+"/public"))
 	for _, theme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 390} {
-			for _, path := range []string{"/public", "/home", "/find?q=o", "/specimen", "/specimen/0", "/specimen/2", "/nothing"} {
+			for _, path := range []string{"/public", "/home", "/design?lang=ja", "/design?lang=en", "/find?q=o", "/specimen", "/specimen/0", "/specimen/2", "/nothing"} {
 				visitor := map[bool]string{true: "", false: "admin"}[path == "/public"]
 				webtest.Do(t, ctx, chromedp.EmulateViewport(width, 844), webtest.SetCookie("visitor", visitor), webtest.SetCookie("yagura_theme", theme), chromedp.Navigate(address+path))
 				for _, text := range webtest.Faint(t, ctx) {
@@ -233,6 +234,24 @@ func TestPagesCanBeRead(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOnPaperStandsWhatIsRead leaves out what only a screen needs.
+func TestOnPaperStandsWhatIsRead(t *testing.T) {
+	t.Parallel()
+	ctx, address := openSpecimen(t)
+	webtest.Do(t, ctx, chromedp.EmulateViewport(1280, 800), chromedp.Navigate(address+"/public"), webtest.SetCookie("visitor", "admin"), webtest.SetCookie("yagura_theme", "dark"), chromedp.Navigate(address+"/specimen"))
+	if _, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"}); err != nil {
+		t.Fatal(err)
+	}
+	webtest.Until(t, ctx, `matchMedia("print").matches`)
+	for _, gone := range []string{".rail", ".top", ".filters", ".page-head .actions", ".pager", "td.check"} {
+		if webtest.Ask[bool](t, ctx, `document.querySelector("`+gone+`").offsetParent !== null`) {
+			t.Errorf("%s is printed", gone)
+		}
+	}
+	webtest.Until(t, ctx, `getComputedStyle(document.querySelector(".list thead")).display === "table-header-group" && getComputedStyle(document.body).color === "rgb(0, 0, 0)"`)
+	webtest.Until(t, ctx, `getComputedStyle(document.querySelector("td time.ago"), "::after").content.includes("20")`) // the exact time
 }
 
 // TestPictures keeps pictures of the specimen for people to look at; it does nothing without YAGURA_SCREENSHOTS.
@@ -257,6 +276,7 @@ func TestPictures(t *testing.T) {
 		{"home-employee", webtest.Nobody, "/home", nil},
 		{"find", webtest.Admin, "/find?q=ログ", nil},
 		{"palette", webtest.Admin, "/specimen", []webtest.Step{chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)), chromedp.KeyEvent("ログ"), chromedp.Sleep(600 * time.Millisecond)}},
+		{"design", webtest.Admin, "/design", nil},
 		{"help", webtest.Admin, "/specimen", []webtest.Step{chromedp.KeyEvent("?")}},
 		{"panel", webtest.Admin, "/specimen#r-3", nil},
 		{"menu", webtest.Admin, "/specimen", []webtest.Step{chromedp.Click(chromedp.CSS("#r-2 button.value"))}},

@@ -15,9 +15,11 @@ func (s *Site) frame() Module {
 	return Module{
 		Name:      "frame",
 		Templates: files,
+		Commands:  []Command{{Key: "design.title", Path: "/design"}},
 		Routes: []Route{
 			{Pattern: "GET /{$}", Permission: SignedIn, Handle: s.start},
 			{Pattern: "GET /home", Permission: SignedIn, Handle: s.home},
+			{Pattern: "GET /design", Permission: SignedIn, Handle: s.designPage},
 			{Pattern: "GET /find", Permission: SignedIn, Handle: s.findPage},
 			{Pattern: "POST /preferences", Permission: Public, Handle: s.choose},
 		},

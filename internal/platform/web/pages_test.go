@@ -19,7 +19,7 @@ func TestEveryPageRendersInBothLanguages(t *testing.T) {
 	if err := site.Check(); err != nil {
 		t.Fatal(err)
 	}
-	site.Pages("/specimen", "/specimen/5", "/", "/find?q=%E7%9B%A3", "/find?q=broken", "/find?q=nothing+at+all")
+	site.Pages("/specimen", "/specimen/5", "/", "/find?q=%E7%9B%A3", "/design?lang=ja", "/design?lang=en", "/find?q=broken", "/find?q=nothing+at+all")
 }
 
 func TestEveryRouteIsGuarded(t *testing.T) {

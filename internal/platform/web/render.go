@@ -16,7 +16,7 @@ import (
 	"yagura/internal/platform/i18n"
 )
 
-//go:embed templates
+//go:embed all:templates
 var frameTemplates embed.FS
 
 // maxViews bounds the templates that are kept bound to a language and a zone; a visitor chooses the zone.

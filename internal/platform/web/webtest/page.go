@@ -33,13 +33,19 @@ func Ask[T any](t testing.TB, ctx context.Context, expression string) T {
 // policy lets no page evaluate text.
 func Until(t testing.TB, ctx context.Context, expression string) {
 	t.Helper()
+	var err error
 	for range 400 {
-		if Ask[bool](t, ctx, "!!("+expression+")") {
+		var is bool
+		// A page that is just leaving cannot answer; the next one can.
+		if is, err = chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")")); err == nil && is {
 			return
+		}
+		if ctx.Err() != nil {
+			break
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
-	t.Fatalf("waited in vain for %s", expression)
+	t.Fatalf("waited in vain for %s: %v", expression, err)
 }
 
 // Faint lists the texts of the page that are harder to read than WCAG 2.2 AA allows (1.4.3): 4.5 to 1, 3 to 1 for large ones.
