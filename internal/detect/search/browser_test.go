@@ -154,8 +154,11 @@ func TestAnAnalystsWay(t *testing.T) {
 	see(rows + ` === 100 && document.querySelector(".search-total")?.textContent.includes("400") && document.querySelectorAll(".search-fields > li").length > 8`)
 	see(`document.querySelector(".u-over")`)
 
-	// Ctrl K leads into the box, Enter searches, Esc leaves it.
+	// Ctrl K leads into the box for everything, a slash into that for events; Enter searches, Esc leaves it.
 	do(t, ctx, chromedp.KeyEvent("k", chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+	see(`document.activeElement.id === "q"`) // the box for everything
+	webtest.Ask[bool](t, ctx, `document.activeElement.blur(), true`)
+	do(t, ctx, chromedp.KeyEvent("/"))
 	see(`document.activeElement.id === "search-query"`)
 	do(t, ctx, chromedp.KeyEvent("event.outcome:failure\r"))
 	see(`new URLSearchParams(location.search).get("q") === "event.outcome:failure" && document.querySelector(".search-total")?.textContent.includes("133")`)

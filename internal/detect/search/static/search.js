@@ -9,11 +9,10 @@
     if (e.key === "Enter" && !e.shiftKey && !e.isComposing) { e.preventDefault(); box.form.requestSubmit(); }
     else if (e.key === "Escape") box.blur();
   });
-  // The box in the top bar gives way to this one, with its keys.
+  // "/" is this box's here; Ctrl+K stays that of the box in the top bar.
   document.addEventListener("keydown", e => {
-    const combined = (e.metaKey || e.ctrlKey) && !e.altKey && !e.shiftKey && e.key.toLowerCase() === "k";
     const slash = e.key === "/" && !e.metaKey && !e.ctrlKey && !e.altKey && !typing(e.target);
-    if (!combined && !slash || document.querySelector("dialog[open]")) return;
+    if (!slash || document.querySelector("dialog[open]")) return;
     e.preventDefault();
     e.stopImmediatePropagation();
     box.focus();

@@ -212,6 +212,12 @@
   document.addEventListener("htmx:error", e => { if (!e.target.closest?.("[data-quiet]") && e.detail.ctx && !e.detail.ctx.response) say(words().offline, "bad"); });
   document.addEventListener("htmx:after:swap", refreshTimes);
 
+  // On a small screen the part that is open may lie beyond the edge.
+  for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+    const bar = tab.parentElement;
+    if (tab.offsetLeft + tab.offsetWidth > bar.offsetLeft + bar.clientWidth) bar.scrollLeft = tab.offsetLeft - bar.offsetLeft - 40;
+  }
+
   const apple = /Mac|iPhone|iPad/.test(navigator.platform);
   if (apple) for (const key of document.querySelectorAll(".top-search .key")) key.textContent = "⌘K";
 
