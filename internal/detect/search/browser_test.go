@@ -160,6 +160,7 @@ func TestAnAnalystsWay(t *testing.T) {
 	webtest.Ask[bool](t, ctx, `document.activeElement.blur(), true`)
 	do(t, ctx, chromedp.KeyEvent("/"))
 	see(`document.activeElement.id === "search-query"`)
+	webtest.Ask[bool](t, ctx, `document.activeElement.value = "", true`) // the browser of the test types what was prevented, too
 	do(t, ctx, chromedp.KeyEvent("event.outcome:failure\r"))
 	see(`new URLSearchParams(location.search).get("q") === "event.outcome:failure" && document.querySelector(".search-total")?.textContent.includes("133")`)
 
