@@ -9,6 +9,7 @@ import (
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/record"
+	"yagura/internal/platform/ref"
 )
 
 // cell is a field of a record as pages show it, by the part "cell": which of the others is filled tells the type's word.
@@ -30,6 +31,7 @@ type cell struct {
 type book struct {
 	p     *i18n.Printer
 	units map[string]string
+	other func(ref.Ref) string // what another record is called, "" where that is not known; nil knows none
 }
 
 // newBook reads the units' names.

@@ -132,6 +132,7 @@ func (x *desk) view(r *http.Request, tab string) (*detailView, error) {
 	if err != nil {
 		return nil, err
 	}
+	x.others(r, b)
 	view := &detailView{head: x.head(r, rec, b), Tab: tab}
 	if view.Tabs, err = x.tabs(r, view); err != nil {
 		return nil, err
@@ -208,7 +209,7 @@ func (x *desk) entry(b *book, e record.Entry) entryView {
 	for _, c := range e.Changes {
 		f := x.kind.Field(c.Field)
 		if f == nil {
-			v.Changes = append(v.Changes, x.thingChange(b.p, c))
+			v.Changes = append(v.Changes, x.thingChange(b, c))
 			continue
 		}
 		change := changeView{Label: label(b.p, x.kind, c.Field), Word: f.Type.Word()}

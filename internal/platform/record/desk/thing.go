@@ -181,12 +181,16 @@ func (d *Desk) related(p *i18n.Printer, r *record.Record) related {
 }
 
 // thingChange is a change in a history that is about no field of the kind: "attach.place", "task.due", "link.blocks".
-func (x *desk) thingChange(p *i18n.Printer, c record.Change) changeView {
+func (x *desk) thingChange(b *book, c record.Change) changeView {
+	p := b.p
 	v := changeView{Label: c.Field, From: c.From, To: c.To}
 	what, field, _ := strings.Cut(c.Field, ".")
+	if v.From == v.To {
+		v.From = "" // it says which thing was changed
+	}
 	switch {
 	case what == "link":
-		v.Label = p.T("record.link." + field)
+		v.Label, v.From, v.To = p.T("record.link."+field), b.titleOf(c.From), b.titleOf(c.To)
 	case p.Has("record.thing." + field):
 		v.Label = p.T("record.thing." + field)
 	}
@@ -197,6 +201,29 @@ func (x *desk) thingChange(p *i18n.Printer, c record.Change) changeView {
 		v.From, v.To = momentText(p, c.From), momentText(p, c.To)
 	}
 	return v
+}
+
+// titleOf is what the record of a reference is called.
+func (b *book) titleOf(reference string) string {
+	one, err := ref.Parse(reference)
+	if err != nil || b.other == nil {
+		return reference
+	}
+	return cmp.Or(b.other(one), reference)
+}
+
+// others has a book know what other records are called, of those that the reader may see.
+func (x *desk) others(r *http.Request, b *book) {
+	known := make(map[ref.Ref]string)
+	b.other = func(one ref.Ref) string {
+		if _, ok := known[one]; !ok {
+			known[one] = ""
+			if rec, err := x.opt.Store.Get(r.Context(), web.User(r), one.Kind, one.ID); err == nil {
+				known[one] = x.titleOf(b.p, rec)
+			}
+		}
+		return known[one]
+	}
 }
 
 // momentText writes a time of a history in the reader's zone.

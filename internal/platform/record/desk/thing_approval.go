@@ -35,7 +35,7 @@ type approvalItem struct {
 type stepItem struct {
 	record.Step
 	Look string
-	Turn bool
+	Word string // of the state, as "record.approval.state." has it
 	Late bool
 }
 
@@ -84,7 +84,14 @@ func (x *desk) approvalItem(r *http.Request, a *record.Approval, rec *record.Rec
 	}
 	for i, step := range a.Steps {
 		late := step.State == record.Waiting && a.State == record.Waiting && !step.Due.IsZero() && step.Due.Before(time.Now())
-		item.Steps = append(item.Steps, stepItem{step, approvalLook(step.State), a.Turn(i), late})
+		look, word := approvalLook(step.State), step.State
+		if step.State == record.Waiting && !a.Turn(i) {
+			look, word = "", "later"
+			if a.State != record.Waiting {
+				word = "unanswered"
+			}
+		}
+		item.Steps = append(item.Steps, stepItem{step, look, word, late})
 	}
 	return item
 }

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"html/template"
 	"net/http"
 	"slices"
@@ -26,6 +27,7 @@ type timelineView struct {
 type timelineItem struct {
 	At      time.Time
 	Entry   *entryView
+	About   string // which thing the entry is about
 	Comment *record.Comment
 	Text    template.HTML
 	MayEdit bool
@@ -56,11 +58,24 @@ func (x *desk) timeline(r *http.Request, view *detailView, b *book) (timelineVie
 	for _, e := range done.Items {
 		if !strings.HasPrefix(e.Action, "comment") {
 			entry := x.entry(b, e)
-			v.Items = append(v.Items, timelineItem{At: e.At, Entry: &entry})
+			v.Items = append(v.Items, timelineItem{At: e.At, Entry: &entry, About: about(b, e)})
 		}
 	}
 	slices.SortStableFunc(v.Items, func(a, b timelineItem) int { return b.At.Compare(a.At) })
 	return v, err
+}
+
+// about names the thing that an entry of a history is about: a file, a task, another record.
+func about(b *book, e record.Entry) string {
+	for _, c := range e.Changes {
+		switch {
+		case c.Field == "attach.name", c.Field == "task.title":
+			return cmp.Or(c.To, c.From)
+		case strings.HasPrefix(c.Field, "link."):
+			return b.titleOf(cmp.Or(c.To, c.From))
+		}
+	}
+	return ""
 }
 
 func (x *desk) commentItem(r *http.Request, view *detailView, c record.Comment, mayWrite bool) timelineItem {

@@ -37,6 +37,7 @@ const (
 	columnGap = 132 // room for the words of a link
 	rowGap    = 18
 	margin    = 10
+	bow       = 76 // of a link within a column, with its words
 	lineRoom  = 26 // half-width characters of a title in a box
 )
 
@@ -48,6 +49,9 @@ func (g *graphDrawing) SVG() template.HTML {
 		tallest = max(tallest, len(column))
 	}
 	w := 2*margin + len(columns)*boxWidth + (len(columns)-1)*columnGap
+	if slices.ContainsFunc(g.Edges, func(e graphEdge) bool { return g.Nodes[e.From].Depth == g.Nodes[e.To].Depth }) {
+		w += bow // within the last column they need room
+	}
 	h := 2*margin + tallest*boxHeight + (tallest-1)*rowGap
 	for depth, column := range columns {
 		top := (h - len(column)*boxHeight - (len(column)-1)*rowGap) / 2

@@ -85,7 +85,7 @@ func (x *desk) linksView(r *http.Request, view *detailView, _ *book) (linksView,
 		drawing.Nodes = append(drawing.Nodes, graphNode{related: nodes[i], Depth: n.Depth})
 	}
 	for _, e := range g.Edges {
-		words := p.T("record.link." + e.Type.Name)
+		words := p.T("record.graph.edge." + e.Type.Name)
 		drawing.Edges = append(drawing.Edges, graphEdge{From: e.From, To: e.To, Words: words, Same: e.Type.Same})
 		v.Rows = append(v.Rows, edgeRow{nodes[e.From], words, nodes[e.To]})
 	}
