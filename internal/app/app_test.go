@@ -299,6 +299,9 @@ func TestEveryTableIsTrackedOrSaysWhyNot(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range names {
+		if strings.HasSuffix(name, "_text_doc") || strings.Contains(name, "_text_words") {
+			continue // finds records by words of theirs
+		}
 		if strings.HasSuffix(name, "_schema") || strings.HasPrefix(name, "ledger_") || strings.HasPrefix(name, "sqlite_") {
 			continue // versions of tables; the ledger's own
 		}

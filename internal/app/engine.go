@@ -72,7 +72,10 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 	if e.Taxonomy, err = taxonomy.Load(); err != nil {
 		return e, err
 	}
-	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Units: e.Accounts, Notify: e.Notify})
+	if err := e.Record.Register(ctx, alert.RecordKind(e.ruleTitles)); err != nil {
+		return e, err
+	}
+	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Records: e.Record, Units: e.Accounts, Notify: e.Notify})
 	if e.Tokens, err = source.OpenTokens(ctx, e.DB, e.Ledger); err != nil {
 		return e, err
 	}
@@ -122,6 +125,14 @@ func (e *Engine) LoadRules(ctx context.Context) error {
 	}
 	e.Rules, err = rule.Open(ctx, rule.Options{LoadOptions: opt, DB: e.DB, Ledger: e.Ledger, Log: e.log})
 	return err
+}
+
+// ruleTitles are a rule's titles, by which its alerts are found; none before the rules are loaded.
+func (e *Engine) ruleTitles(key string) []string {
+	if e.Rules == nil {
+		return nil
+	}
+	return e.Rules.TitlesOf(key)
 }
 
 // Start begins to work off the spool. Load the rules first.

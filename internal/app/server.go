@@ -312,11 +312,15 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	alerts, err := s.Record.Kind(alert.Name)
+	if err != nil {
+		return nil, err
+	}
 	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts})
 	return []web.Module{
 		records.Own(),
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
-		alert.NewRoom(site, s.Alerts, s.Rules).Module(),
+		alert.NewRoom(site, records, s.Alerts, s.Rules).Module(alerts),
 		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts}).Module(),
 		source.NewRoom(site, s.sourceOptions()).Module(),
 		account.New(site, account.Options{Accounts: s.Accounts, Seal: s.Keys, OIDC: signOn, RoleTitle: s.roleTitle, Log: s.opt.Log}).Module(),

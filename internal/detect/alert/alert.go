@@ -17,12 +17,10 @@ package alert
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
-	"yagura/internal/platform/fault"
 	"yagura/sigma"
 )
 
@@ -86,52 +84,6 @@ type Sample struct {
 	EventID string
 	Time    time.Time
 	Event   []byte // one flat JSON object, as event.Event writes it; longest values cut where it was too large
-}
-
-// Change is one entry of an alert's history.
-type Change struct {
-	At      time.Time
-	Actor   string // the user's id
-	From    State
-	To      State
-	Verdict Verdict
-	Note    string
-}
-
-// Decision is what somebody wants an alert to become.
-type Decision struct {
-	State   State
-	Verdict Verdict // asked for with Closed, refused otherwise
-	Note    string
-	Version int64 // the version the decision was made on; 0 takes whatever there is
-}
-
-// maxNote is the longest note, in bytes.
-const maxNote = 10_000
-
-func (d *Decision) check() error {
-	d.Note = strings.TrimSpace(strings.ToValidUTF8(strings.ReplaceAll(d.Note, "\x00", ""), "\uFFFD"))
-	switch {
-	case d.State != New && d.State != InProgress && d.State != Closed:
-		return fault.New(fault.Invalid, "alert.fault.state", "state %q is none of new, in_progress, closed", d.State)
-	case d.State == Closed && !known(d.Verdict):
-		return fault.New(fault.Invalid, "alert.fault.verdict",
-			"a closed alert needs a verdict: true_positive, benign_true_positive, false_positive or undetermined, not %q", d.Verdict)
-	case d.State != Closed && d.Verdict != "":
-		return fault.New(fault.Invalid, "alert.fault.verdict_open", "an open alert has no verdict yet")
-	case len(d.Note) > maxNote:
-		return fault.New(fault.TooLarge, "alert.fault.note", "the note has %d bytes, more than %d", len(d.Note), maxNote)
-	}
-	return nil
-}
-
-func known(v Verdict) bool {
-	for _, verdict := range Verdicts() {
-		if v == verdict {
-			return true
-		}
-	}
-	return false
 }
 
 // RuleKey is what alerts, addresses and the rule library know a rule by: its id, in lower case. For a rule whose id is no

@@ -52,23 +52,25 @@ func until(t *testing.T, ctx context.Context, expression string) {
 func TestTriageByKeyboard(t *testing.T) {
 	t.Parallel()
 	ctx, r, address := openBrowser(t)
-	before := len(list(t, r.store, alert.Filter{States: []alert.State{alert.New}}))
+	before := len(list(t, t.Context(), r.store, "state=new"))
 	do(t, ctx, chromedp.Navigate(address+"/alerts"))
 	until(t, ctx, `document.readyState === "complete" && document.querySelectorAll("tr[data-href]").length > 5`)
 	do(t, ctx, chromedp.KeyEvent("jj\r"))
 	until(t, ctx, `location.hash && document.querySelector("#panel h1") && document.querySelectorAll("#panel .value").length > 5`)
 	do(t, ctx, chromedp.KeyEvent(kb.Escape), chromedp.KeyEvent("xjx"))
 	until(t, ctx, `document.querySelector("[data-bulk]").matches(".shown") && document.querySelectorAll("tbody input:checked").length === 2`)
+	do(t, ctx, chromedp.Click(chromedp.CSS(`[data-bulk] button[value="move:close"]`)))
+	until(t, ctx, `document.readyState === "complete" && document.querySelector("#f-verdict")`)
 	// Closing without a verdict is held back by the browser.
-	do(t, ctx, chromedp.Click(chromedp.CSS(`[data-bulk] button[value=closed]`)))
-	until(t, ctx, `document.querySelector("[data-bulk] select:invalid")`)
-	do(t, ctx, chromedp.Focus(chromedp.CSS(`[data-bulk] select`)), chromedp.KeyEvent(kb.ArrowDown+kb.ArrowDown+kb.Tab+"\r"))
+	do(t, ctx, chromedp.Click(chromedp.CSS(`form.card button.primary`)))
+	until(t, ctx, `document.querySelector("#f-verdict:invalid")`)
+	do(t, ctx, chromedp.Focus(chromedp.CSS(`#f-verdict`)), chromedp.KeyEvent(kb.ArrowDown+kb.ArrowDown), chromedp.Click(chromedp.CSS(`form.card button.primary`)))
 	until(t, ctx, `document.readyState === "complete" && document.querySelector(".flash")?.textContent.includes("2")`)
-	closed := list(t, r.store, alert.Filter{States: []alert.State{alert.Closed}})
+	closed := list(t, t.Context(), r.store, "state=closed")
 	if len(closed) != 2 || closed[0].Verdict != alert.BenignTruePositive {
 		t.Errorf("%d were closed: %+v", len(closed), closed)
 	}
-	if after := len(list(t, r.store, alert.Filter{States: []alert.State{alert.New}})); after != before-2 {
+	if after := len(list(t, t.Context(), r.store, "state=new")); after != before-2 {
 		t.Errorf("%d are new, want %d", after, before-2)
 	}
 }
@@ -78,7 +80,7 @@ func TestPictures(t *testing.T) {
 	webtest.NeedPictures(t)
 	t.Parallel()
 	ctx, r, address := openBrowser(t)
-	detail := "/alerts/" + r.id(t, alert.Filter{Rule: encodedID})
+	detail := "/alerts/" + r.id(t, "rule="+encodedID)
 	for _, lang := range []string{"ja", "en"} {
 		for _, theme := range []string{"light", "dark"} {
 			for name, width := range map[string]int64{"wide": 1280, "phone": 390} {
@@ -90,7 +92,7 @@ func TestPictures(t *testing.T) {
 				webtest.Shoot(t, ctx, "alert-list"+suffix, width, 900, append(prefs, chromedp.Navigate(address+"/alerts"))...)
 				webtest.Shoot(t, ctx, "alert-detail"+suffix, width, 1600, chromedp.Navigate(address+detail))
 			}
-			webtest.Shoot(t, ctx, "alert-all-"+lang+"-"+theme, 1280, 900, chromedp.Navigate(address+"/alerts?state=all&entity=tanaka.h&sort=severity"))
+			webtest.Shoot(t, ctx, "alert-all-"+lang+"-"+theme, 1280, 900, chromedp.Navigate(address+"/alerts?view=all&entity=tanaka.h&sort=-severity"))
 			webtest.Shoot(t, ctx, "alert-panel-"+lang+"-"+theme, 1440, 900, chromedp.Navigate(address+"/alerts"), chromedp.KeyEvent("jx"), chromedp.KeyEvent("\r"), chromedp.Sleep(800*time.Millisecond))
 		}
 	}

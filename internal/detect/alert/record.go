@@ -111,6 +111,15 @@ func (s *Store) record(tx *db.Tx, matches []match.Match) error {
 	if err := s.tell(tx, r.news); err != nil {
 		return err
 	}
+	if s.opt.Records != nil {
+		ids := make([]string, len(r.opened))
+		for i, e := range r.opened {
+			ids[i] = e.Key
+		}
+		if err := s.opt.Records.Made(tx, Name, ids...); err != nil {
+			return err
+		}
+	}
 	return s.opt.Ledger.Append(tx, r.opened...)
 }
 

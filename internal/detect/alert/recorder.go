@@ -44,10 +44,10 @@ func newRecorder(tx *db.Tx, s *Store) (*recorder, error) {
 		{&r.insert, `INSERT INTO alert_alert (id, rule_id, title, severity, tactics, techniques, entity_kind, entity, entity_key,
 			host_name, user_name, source_ip, unit, state, verdict, first_seen, last_seen, count, samples, created_at, updated_at, version)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'new', '', $14, $15, $16, $17, $18, $18, 1)`},
-		{&r.update, `UPDATE alert_alert SET first_seen = $2, last_seen = $3, count = $4, samples = $5, updated_at = $6,
-			host_name = CASE WHEN $7 = '' THEN host_name ELSE $7 END,
-			user_name = CASE WHEN $8 = '' THEN user_name ELSE $8 END,
-			source_ip = CASE WHEN $9 = '' THEN source_ip ELSE $9 END
+		{&r.update, `UPDATE alert_alert SET first_seen = $2, last_seen = $3, count = $4, samples = $5,
+			host_name = CASE WHEN $6 = '' THEN host_name ELSE $6 END,
+			user_name = CASE WHEN $7 = '' THEN user_name ELSE $7 END,
+			source_ip = CASE WHEN $8 = '' THEN source_ip ELSE $8 END
 			WHERE id = $1`},
 		{&r.sample, `INSERT INTO alert_sample (alert_id, slot, event_id, time, event) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (alert_id, slot) DO UPDATE SET event_id = excluded.event_id, time = excluded.time, event = excluded.event`},
@@ -188,7 +188,7 @@ func (r *recorder) write(key groupKey, p *pending) error {
 		}
 		r.opened = append(r.opened, ledger.Entry{Table: "alert_alert", Key: p.id, Action: "create"})
 		r.news = append(r.news, news{id: p.id, title: rule.Title, entity: entity.Value, unit: unit, severity: SeverityOf(rule)})
-	} else if _, err := r.update.Exec(p.id, p.first, p.last, p.count, taken, now, p.actors.host, p.actors.user, p.actors.ip); err != nil {
+	} else if _, err := r.update.Exec(p.id, p.first, p.last, p.count, taken, p.actors.host, p.actors.user, p.actors.ip); err != nil {
 		return err
 	}
 	for i, x := range p.opening {

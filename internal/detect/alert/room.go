@@ -1,10 +1,16 @@
 package alert
 
 import (
+	"context"
 	"embed"
+	"encoding/json"
 	"net/http"
 
+	"yagura/internal/platform/auth"
 	"yagura/internal/platform/i18n"
+	"yagura/internal/platform/openapi"
+	"yagura/internal/platform/record"
+	"yagura/internal/platform/record/desk"
 	"yagura/internal/platform/web"
 )
 
@@ -22,8 +28,8 @@ type Rules interface {
 	// About returns what is known of the rule with that key, in the language as far as its author wrote it in that; false where
 	// it is no longer loaded.
 	About(key string, lang i18n.Lang) (RuleInfo, bool)
-	// Titles returns, by key, the titles that rules have in the language besides their own.
-	Titles(lang i18n.Lang) map[string]string
+	// Title is the title that a rule has in the language, "" for one that is no longer loaded.
+	Title(key string, lang i18n.Lang) string
 }
 
 // RuleInfo is what an alert's page shows of its rule.
@@ -42,39 +48,81 @@ type RuleField struct {
 	Names []string // ours, in order of preference
 }
 
-// Room is the Alerts pages and their API.
+// Room is what only alerts have of their pages and their API.
 type Room struct {
 	site  *web.Site
+	desk  *desk.Desk
 	store *Store
 	rules Rules
 }
 
-// NewRoom makes the pages, which Module hands to the site.
-func NewRoom(site *web.Site, store *Store, rules Rules) *Room {
-	return &Room{site: site, store: store, rules: rules}
+// NewRoom makes the pages, which Module hands to the site. The kind is registered with the store of records.
+func NewRoom(site *web.Site, d *desk.Desk, store *Store, rules Rules) *Room {
+	return &Room{site: site, desk: d, store: store, rules: rules}
 }
 
 // Module is what the site mounts.
-func (x *Room) Module() web.Module {
-	return web.Module{
-		Name:        "alert",
-		Templates:   templateFiles,
-		Permissions: []web.Permission{MayRead, MayWrite},
-		Finders:     []web.Finder{web.FinderFunc(x.find)},
-		Cards:       []web.Card{web.CardFunc(x.waiting)},
-		Help:        "alerts",
-		Nav:         []web.NavItem{{House: "detect", Key: "alert.title", Path: "/alerts", Permission: MayRead, Order: 20}},
-		Routes: []web.Route{
-			{Pattern: "GET /alerts", Permission: MayRead, Handle: x.list},
-			{Pattern: "GET /alerts/{id}", Permission: MayRead, Handle: x.detail},
-			{Pattern: "POST /alerts/{id}", Permission: MayWrite, Handle: x.decide},
-			{Pattern: "POST /alerts/-/decide", Permission: MayWrite, Handle: x.decideMany},
-			{Pattern: "GET /api/v1/alerts", Permission: MayRead, Handle: x.apiList},
-			{Pattern: "GET /api/v1/alerts/{id}", Permission: MayRead, Handle: x.apiGet},
-			{Pattern: "PATCH /api/v1/alerts/{id}", Permission: MayWrite, Handle: x.apiPatch},
-		},
-	}
+func (x *Room) Module(kind *record.Kind) web.Module {
+	return x.desk.Module(desk.Room{
+		Kind: kind, Title: x.title, Overview: x.overview, Actions: x.actions,
+		Apart:     []string{"severity", "entity", "entity_kind", "host", "user", "source_ip", "rule", "tactic", "technique", "first_seen", "last_seen", "count"},
+		Templates: templateFiles, Help: "alerts", Cards: []web.Card{web.CardFunc(x.waiting)},
+		Routes: []web.Route{{Pattern: "GET /api/v1/alerts/{id}/events", Permission: MayRead, Handle: x.apiEvents, Doc: &openapi.Operation{
+			Summary: "Read sample events of an alert: its first and its latest", Tag: Name, Answer: openapi.Page(openapi.Schema{"type": "object"}),
+		}}},
+	})
 }
 
 // may reports whether the reader may decide.
 func may(r *http.Request) bool { return web.User(r).May(string(MayWrite)) }
+
+// title is the rule's in the reader's language, where it has one.
+func (x *Room) title(p *i18n.Printer, a *record.Record) string {
+	if x.rules != nil {
+		if title := x.rules.Title(a.Str("rule"), p.Lang()); title != "" {
+			return title
+		}
+	}
+	return a.Title
+}
+
+// apiEvents answers {"items": […]}: each event as it is searched for.
+func (x *Room) apiEvents(w http.ResponseWriter, r *http.Request) error {
+	a, err := x.desk.Store().Get(r.Context(), web.User(r), Name, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	seen, err := x.store.Seen(r.Context(), a.ID)
+	if err != nil {
+		return err
+	}
+	items := []json.RawMessage{}
+	for _, s := range seen.Samples {
+		items = append(items, s.Event)
+	}
+	return web.JSON(w, http.StatusOK, map[string]any{"items": items})
+}
+
+// waiting says on the overview how many alerts are new, and which of them are the gravest.
+func (x *Room) waiting(ctx context.Context, user *auth.User) (*web.Waiting, error) {
+	if !user.May(string(MayRead)) {
+		return nil, nil
+	}
+	store := x.desk.Store()
+	env, fresh := store.Env(ctx, user, nil), record.Query{Sort: "-severity"}.With("state", string(New))
+	n, _, err := store.Count(ctx, Name, fresh, env)
+	if err != nil {
+		return nil, err
+	}
+	page, err := store.List(ctx, Name, fresh, env, "", 5)
+	if err != nil {
+		return nil, err
+	}
+	card := &web.Waiting{
+		Key: "alert.waiting", Order: 10, Path: "/alerts?state=new&sort=-severity", Empty: "alert.waiting.none", Count: n, Items: x.desk.Found(ctx, page.Items),
+	}
+	for i := range card.Items {
+		card.Items[i].State = "" // that it is new goes without saying here
+	}
+	return card, nil
+}

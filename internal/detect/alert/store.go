@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"yagura/internal/platform/auth"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/ledger"
+	"yagura/internal/platform/record"
 	"yagura/sigma"
 )
 
@@ -30,27 +30,21 @@ type Options struct {
 	Window      time.Duration // 24 h
 	MaxEntities int           // 1,000 open alerts of one rule
 	Ledger      *ledger.Log
-	Units       Units    // nil: alerts belong to no unit
-	Notify      Notifier // nil: nobody is told of new ones
+	Records     *record.Store // knows the kind of RecordKind; nil: alerts are not found by words
+	Units       Units         // nil: alerts belong to no unit
+	Notify      Notifier      // nil: nobody is told of new ones
 }
 
-// Units are the organisation's group companies and departments; auth.Accounts knows them.
+// Units knows to which of the organisation's units people belong; auth.Accounts does.
 type Units interface {
 	// UnitOfAccount returns the unit of the person whom a log calls account, "" where that is not known.
 	UnitOfAccount(tx *db.Tx, account string) (id string, err error)
-	// UnitAndBelow returns the ids of a unit and of those below it.
-	UnitAndBelow(tx *db.Tx, id string) ([]string, error)
-	// Units returns all.
-	Units(ctx context.Context) ([]auth.Unit, error)
 }
 
-// Tables are the room's records, for the ledger: an alert as it was opened and what people decided. What the recorder counts is no
-// decision of anybody.
+// Tables are the room's records, for the ledger: an alert as it was opened and what people decided, with what they had decided before
+// alerts were records like any other. What the recorder counts is no decision of anybody.
 func Tables() []ledger.Table {
-	return []ledger.Table{
-		{Name: "alert_alert", Key: "id", Link: "/alerts/{key}", Omit: []string{"first_seen", "last_seen", "count", "samples", "updated_at", "host_name", "user_name", "source_ip"}},
-		{Name: "alert_history", Key: "id"},
-	}
+	return []ledger.Table{RecordKind(nil).Ledger(), {Name: "alert_history", Key: "id"}}
 }
 
 // Store keeps alerts. It is safe for concurrent use.
@@ -85,11 +79,9 @@ func (s *Store) Get(ctx context.Context, id string) (*Alert, error) {
 	return a, err
 }
 
-// Detail is an alert with everything that belongs to it.
-type Detail struct {
-	*Alert
+// Seen is what the recorder keeps of an alert's matches.
+type Seen struct {
 	Samples []Sample // by time
-	History []Change // latest first
 	Counts  []Count  // by time, intervals without a match left out
 }
 
@@ -99,14 +91,10 @@ type Count struct {
 	Count int64
 }
 
-// Detail returns an alert with samples, history and counts, all of one moment.
-func (s *Store) Detail(ctx context.Context, id string) (*Detail, error) {
-	d := new(Detail)
-	err := s.db.Read(ctx, func(tx *db.Tx) (err error) {
-		if d.Alert, err = scanAlert(tx.QueryRow(`SELECT `+columns+` FROM alert_alert WHERE id = $1`, id)); err != nil {
-			return err
-		}
-		d.Samples, err = db.List(tx, func(row db.Scanner) (x Sample, err error) {
+// Seen returns what was seen of an alert, all of one moment; nothing of one that is not there.
+func (s *Store) Seen(ctx context.Context, id string) (x Seen, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		x.Samples, err = db.List(tx, func(row db.Scanner) (x Sample, err error) {
 			var at int64
 			err = row.Scan(&x.EventID, &at, &x.Event)
 			x.Time = db.Time(at)
@@ -115,22 +103,25 @@ func (s *Store) Detail(ctx context.Context, id string) (*Detail, error) {
 		if err != nil {
 			return err
 		}
-		d.History, err = db.List(tx, func(row db.Scanner) (c Change, err error) {
-			var at int64
-			err = row.Scan(&at, &c.Actor, &c.From, &c.To, &c.Verdict, &c.Note)
-			c.At = db.Time(at)
-			return c, err
-		}, `SELECT at, actor, from_state, to_state, verdict, note FROM alert_history WHERE alert_id = $1 ORDER BY at DESC, id DESC LIMIT 500`, id)
-		if err != nil {
-			return err
-		}
-		d.Counts, err = db.List(tx, scanCount, `SELECT start, count FROM alert_bucket WHERE alert_id = $1 ORDER BY start`, id)
+		x.Counts, err = db.List(tx, scanCount, `SELECT start, count FROM alert_bucket WHERE alert_id = $1 ORDER BY start`, id)
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return d, nil
+	return x, err
+}
+
+// OfRule returns the latest alerts of a rule.
+func (s *Store) OfRule(ctx context.Context, rule string, limit int) (list []*Alert, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		list, err = db.List(tx, scanAlert, `SELECT `+columns+` FROM alert_alert WHERE rule_id = $1 ORDER BY last_seen DESC, id DESC LIMIT $2`, rule, limit)
+		return err
+	})
+	return list, err
+}
+
+// Count returns how many alerts there are.
+func (s *Store) Count(ctx context.Context) (n int64, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error { return tx.QueryRow(`SELECT COUNT(*) FROM alert_alert`).Scan(&n) })
+	return n, err
 }
 
 func scanCount(row db.Scanner) (c Count, err error) {

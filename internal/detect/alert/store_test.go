@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -15,11 +18,9 @@ import (
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/match"
 	"yagura/internal/event"
-	"yagura/internal/platform/auth"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
-	"yagura/internal/platform/fault"
-	"yagura/internal/platform/web/webtest"
+	"yagura/internal/platform/record"
 	"yagura/sigma"
 )
 
@@ -31,28 +32,56 @@ type opener interface {
 	Helper()
 }
 
-func open(t opener, ctx context.Context, path string, opt alert.Options) (*alert.Store, *db.DB) {
-	t.Helper()
-	return openAt(t, ctx, path, opt, func() time.Time { return noon.Add(100 * 24 * time.Hour) })
+// house is a store of alerts, and the records that they are.
+type house struct {
+	*alert.Store
+	records *record.Store
+	db      *db.DB
+	kind    *record.Kind
 }
 
-func openAt(t opener, ctx context.Context, path string, opt alert.Options, now func() time.Time) (*alert.Store, *db.DB) {
+func open(t opener, ctx context.Context, path string, opt alert.Options, now func() time.Time) *house {
 	t.Helper()
 	d, err := db.OpenAt(ctx, path, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Migrate(ctx, "alert", alert.Migrations()); err != nil {
+	h := &house{db: d, kind: alert.RecordKind(func(rule string) []string { return fakeRules{encodedID}.titles(rule) })}
+	h.records = record.New(record.Options{DB: d, People: staff{}})
+	if err = d.Migrate(ctx, "record", record.Migrations()); err == nil {
+		err = d.Migrate(ctx, "alert", alert.Migrations())
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	return alert.NewStore(d, opt), d
+	if err := h.records.Register(ctx, h.kind); err != nil {
+		t.Fatal(err)
+	}
+	opt.Records = h.records
+	h.Store = alert.NewStore(d, opt)
+	return h
 }
 
-func newStore(t testing.TB, opt alert.Options) *alert.Store {
+// later is long after noon.
+func later() time.Time { return noon.Add(100 * 24 * time.Hour) }
+
+func newStore(t testing.TB, opt alert.Options) *house {
 	t.Helper()
-	s, d := open(t, t.Context(), dbtest.Place(t), opt)
-	t.Cleanup(func() { _ = d.Close() })
-	return s
+	h := open(t, t.Context(), dbtest.Place(t), opt, later)
+	t.Cleanup(func() { _ = h.db.Close() })
+	return h
+}
+
+// staff are nobody, and a shop that belongs to a holding.
+type staff struct{ record.People }
+
+func (staff) PersonID(_ context.Context, text string) (string, error) { return text, nil }
+func (staff) UnitID(_ context.Context, text string) (string, error)   { return text, nil }
+func (staff) Below(_ context.Context, unit string) ([]string, error) {
+	if unit == "holding" {
+		return []string{"shop"}, nil
+	}
+	return nil, nil
 }
 
 func rule(id string) *sigma.Rule {
@@ -69,20 +98,41 @@ func on(after time.Duration, fields ...string) *event.Event {
 	return e
 }
 
-func record(t testing.TB, s *alert.Store, position string, matches ...match.Match) {
+func count(t testing.TB, s *house, position string, matches ...match.Match) {
 	t.Helper()
 	if err := s.Record(t.Context(), position, matches); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func list(t testing.TB, s *alert.Store, f alert.Filter) []*alert.Alert {
+// list returns the alerts that a list's address asks for, the latest first.
+func list(t opener, ctx context.Context, s *house, address string) (alerts []*alert.Alert) {
 	t.Helper()
-	page, err := s.List(t.Context(), f, alert.ByLastSeen, "", alert.MaxPage)
+	values, err := url.ParseQuery(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return page.Items
+	q, err := s.kind.ParseQuery(values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.records.Each(ctx, alert.Name, q, s.records.Env(ctx, record.System(), nil), func(r *record.Record) error {
+		a, err := s.Get(ctx, r.ID)
+		alerts = append(alerts, a)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return alerts
+}
+
+// decide makes a move with an alert.
+func decide(t opener, ctx context.Context, s *house, id, move string, values record.Values) {
+	t.Helper()
+	if _, err := s.records.Move(ctx, record.System(), alert.Name, id, record.Moving{Move: move, Values: values}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // describe writes alerts as "title entity×count state", the latest first.
@@ -98,19 +148,19 @@ func TestMatchesOfOneRuleOnOneEntityAreOneAlert(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{})
 	lsass, logon := rule("lsass"), rule("logon")
-	record(t, s, "1",
+	count(t, s, "1",
 		match.Match{Rule: lsass, Event: on(0, "host.name=PC-0412", "user.name=tanaka")},
 		match.Match{Rule: lsass, Event: on(time.Minute, "host.name=pc-0412", "user.name=sato")}, // case does not matter
 		match.Match{Rule: lsass, Event: on(2*time.Minute, "host.name=pc-0001")},
 		match.Match{Rule: logon, Event: on(3*time.Minute, "host.name=pc-0412", "source.ip=192.0.2.1")},
 	)
-	record(t, s, "2", match.Match{Rule: lsass, Event: on(time.Hour, "host.name=pc-0412")})
-	got := describe(list(t, s, alert.Filter{}))
+	count(t, s, "2", match.Match{Rule: lsass, Event: on(time.Hour, "host.name=pc-0412")})
+	got := describe(list(t, t.Context(), s, ""))
 	want := "lsass host:PC-0412×3 new\nlogon host:pc-0412×1 new\nlsass host:pc-0001×1 new"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	a := list(t, s, alert.Filter{})[0]
+	a := list(t, t.Context(), s, "")[0]
 	if a.FirstSeen != noon || a.LastSeen != noon.Add(time.Hour) || a.UserName != "sato" || a.Severity != sigma.LevelHigh ||
 		fmt.Sprint(a.Tactics, a.Techniques) != "[credential-access] [T1003.001]" || a.Title != "lsass" {
 		t.Errorf("%+v", a)
@@ -135,8 +185,8 @@ func TestTheEntityIsHostElseUserElseSourceAddress(t *testing.T) {
 		{"host.name=a\x00b\xff", "host:ab\uFFFD"},
 	} {
 		s := newStore(t, alert.Options{})
-		record(t, s, "1", match.Match{Rule: rule("r"), Event: on(0, strings.Split(row.fields, " ")...)})
-		a := list(t, s, alert.Filter{})[0]
+		count(t, s, "1", match.Match{Rule: rule("r"), Event: on(0, strings.Split(row.fields, " ")...)})
+		a := list(t, t.Context(), s, "")[0]
 		if got := string(a.Entity.Kind) + ":" + a.Entity.Value; got != row.want {
 			t.Errorf("%.60q: got %.80q, want %.80q", row.fields, got, row.want)
 		}
@@ -149,11 +199,11 @@ func TestTheWindowIsOfEventTime(t *testing.T) {
 	at := func(d time.Duration) match.Match {
 		return match.Match{Rule: rule("r"), Event: on(d, "host.name=pc")}
 	}
-	record(t, s, "1", at(0))
-	record(t, s, "2", at(24*time.Hour))                                    // just fits
-	record(t, s, "3", at(24*time.Hour+time.Microsecond), at(-2*time.Hour)) // too late for it by a hair, and too early
-	record(t, s, "4", at(12*time.Hour))                                    // fits two, joins the later
-	got := describe(list(t, s, alert.Filter{}))
+	count(t, s, "1", at(0))
+	count(t, s, "2", at(24*time.Hour))                                    // just fits
+	count(t, s, "3", at(24*time.Hour+time.Microsecond), at(-2*time.Hour)) // too late for it by a hair, and too early
+	count(t, s, "4", at(12*time.Hour))                                    // fits two, joins the later
+	got := describe(list(t, t.Context(), s, ""))
 	want := "r host:pc×2 new\nr host:pc×2 new\nr host:pc×1 new"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -164,18 +214,14 @@ func TestAClosedAlertIsNotJoined(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{})
 	m := match.Match{Rule: rule("r"), Event: on(0, "host.name=pc")}
-	record(t, s, "1", m)
-	a := list(t, s, alert.Filter{})[0]
-	if _, err := s.Decide(t.Context(), a.ID, "admin", alert.Decision{State: alert.InProgress}); err != nil {
-		t.Fatal(err)
-	}
-	record(t, s, "2", m) // work goes on
-	if _, err := s.Decide(t.Context(), a.ID, "admin", alert.Decision{State: alert.Closed, Verdict: alert.FalsePositive}); err != nil {
-		t.Fatal(err)
-	}
-	record(t, s, "3", m, m)
-	record(t, s, "4", m)
-	if got, want := describe(list(t, s, alert.Filter{})), "r host:pc×3 new\nr host:pc×2 closed"; got != want {
+	count(t, s, "1", m)
+	a := list(t, t.Context(), s, "")[0]
+	decide(t, t.Context(), s, a.ID, "take", nil)
+	count(t, s, "2", m) // work goes on
+	decide(t, t.Context(), s, a.ID, "close", record.Values{"verdict": "false_positive"})
+	count(t, s, "3", m, m)
+	count(t, s, "4", m)
+	if got, want := describe(list(t, t.Context(), s, "")), "r host:pc×3 new\nr host:pc×2 closed"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -195,13 +241,13 @@ func TestAFloodIsCountedNotStored(t *testing.T) {
 			}
 			matches = append(matches, match.Match{Rule: rule("r"), Event: e})
 		}
-		record(t, s, fmt.Sprint(batch), matches...)
+		count(t, s, fmt.Sprint(batch), matches...)
 	}
-	a := list(t, s, alert.Filter{})
+	a := list(t, t.Context(), s, "")
 	if len(a) != 1 || a[0].Count != 10_000 {
 		t.Fatal(describe(a))
 	}
-	d, err := s.Detail(t.Context(), a[0].ID)
+	d, err := s.Seen(t.Context(), a[0].ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,30 +280,30 @@ func TestARuleThatMatchesEveryoneFillsOneLastAlert(t *testing.T) {
 		for i := range 10 {
 			matches = append(matches, match.Match{Rule: rule("scan"), Event: on(0, fmt.Sprintf("source.ip=192.0.2.%d", batch*10+i))})
 		}
-		record(t, s, fmt.Sprint(batch), append(matches, match.Match{Rule: rule("scan"), Event: on(0, "source.ip=192.0.2.0")})...)
+		count(t, s, fmt.Sprint(batch), append(matches, match.Match{Rule: rule("scan"), Event: on(0, "source.ip=192.0.2.0")})...)
 	}
 	var many, own int64
-	for _, a := range list(t, s, alert.Filter{}) {
+	for _, a := range list(t, t.Context(), s, "") {
 		if a.Entity.Kind == alert.ManyEntities {
 			many += a.Count
 		} else {
 			own += a.Count
 		}
 	}
-	if len(list(t, s, alert.Filter{})) != 6 || own != 8 || many != 25 {
-		t.Errorf("%d with an alert of their own, %d in the last:\n%s", own, many, describe(list(t, s, alert.Filter{})))
+	if len(list(t, t.Context(), s, "")) != 6 || own != 8 || many != 25 {
+		t.Errorf("%d with an alert of their own, %d in the last:\n%s", own, many, describe(list(t, t.Context(), s, "")))
 	}
 }
 
 func TestAClockFarAheadDoesNotHoldTheTop(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{})
-	record(t, s, "1",
+	count(t, s, "1",
 		match.Match{Rule: rule("r"), Event: on(200*365*24*time.Hour, "host.name=ahead")},
 		match.Match{Rule: rule("r"), Event: &event.Event{Time: time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)}},
 		match.Match{Rule: rule("r"), Event: &event.Event{}})
 	now := noon.Add(100 * 24 * time.Hour)
-	for _, a := range list(t, s, alert.Filter{}) {
+	for _, a := range list(t, t.Context(), s, "") {
 		if a.LastSeen.After(now) || a.FirstSeen.Year() < 1970 {
 			t.Errorf("%+v", a)
 		}
@@ -273,8 +319,8 @@ func TestExactlyOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		run++
 		window := time.Duration(rapid.IntRange(1, 48).Draw(rt, "window")) * time.Hour
-		s, d := open(rt, t.Context(), filepath.Join(dir, fmt.Sprint(run)), alert.Options{Window: window, MaxEntities: 4})
-		defer func() { _ = d.Close() }()
+		s := open(rt, t.Context(), filepath.Join(dir, fmt.Sprint(run)), alert.Options{Window: window, MaxEntities: 4}, later)
+		defer func() { _ = s.db.Close() }()
 		var batches [][]match.Match
 		want := make(map[string]int64)
 		for range rapid.IntRange(1, 8).Draw(rt, "batches") {
@@ -305,10 +351,8 @@ func TestExactlyOnce(t *testing.T) {
 			}
 			_ = s.Record(ctx, fmt.Sprintf("%04d", done+1), batches[done]) // the caller may never learn how it ended
 			if rapid.Bool().Draw(rt, "somebody closes one") {
-				if open := mustList(rt, t.Context(), s, alert.Filter{States: []alert.State{alert.New}}); len(open) > 0 {
-					if _, err := s.Decide(t.Context(), open[0].ID, "admin", alert.Decision{State: alert.Closed, Verdict: alert.Undetermined}); err != nil {
-						rt.Fatal(err)
-					}
+				if open := list(rt, t.Context(), s, "state=new"); len(open) > 0 {
+					decide(rt, t.Context(), s, open[0].ID, "close", record.Values{"verdict": "undetermined"})
 				}
 			}
 			cursor, err := s.Cursor(t.Context())
@@ -329,22 +373,14 @@ func TestExactlyOnce(t *testing.T) {
 	})
 }
 
-func mustList(t opener, ctx context.Context, s *alert.Store, f alert.Filter) []*alert.Alert {
-	page, err := s.List(ctx, f, alert.ByLastSeen, "", alert.MaxPage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return page.Items
-}
-
-func checkTotals(t *rapid.T, ctx context.Context, s *alert.Store, want map[string]int64, window time.Duration) {
+func checkTotals(t *rapid.T, ctx context.Context, s *house, want map[string]int64, window time.Duration) {
 	got := make(map[string]int64)
-	for _, a := range mustList(t, ctx, s, alert.Filter{}) {
+	for _, a := range list(t, ctx, s, "") {
 		got[a.RuleID] += a.Count
 		if a.LastSeen.Sub(a.FirstSeen) > window {
 			t.Errorf("an alert spans %v, more than %v", a.LastSeen.Sub(a.FirstSeen), window)
 		}
-		d, err := s.Detail(ctx, a.ID)
+		d, err := s.Seen(ctx, a.ID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -367,163 +403,121 @@ func checkTotals(t *rapid.T, ctx context.Context, s *alert.Store, want map[strin
 	}
 }
 
-func TestDecisions(t *testing.T) {
-	t.Parallel()
-	s := newStore(t, alert.Options{})
-	record(t, s, "1", match.Match{Rule: rule("r"), Event: on(0, "host.name=pc")})
-	id := list(t, s, alert.Filter{})[0].ID
-	for _, row := range []struct {
-		decision alert.Decision
-		want     fault.Code
-	}{
-		{alert.Decision{State: "gone"}, fault.Invalid},
-		{alert.Decision{State: alert.Closed}, fault.Invalid},
-		{alert.Decision{State: alert.Closed, Verdict: "maybe"}, fault.Invalid},
-		{alert.Decision{State: alert.InProgress, Verdict: alert.TruePositive}, fault.Invalid},
-		{alert.Decision{State: alert.New, Note: strings.Repeat("x", 10_001)}, fault.TooLarge},
-		{alert.Decision{State: alert.InProgress, Version: 7}, fault.Conflict},
-		{alert.Decision{State: alert.InProgress, Version: 1}, ""},
-		{alert.Decision{State: alert.Closed, Verdict: alert.TruePositive, Version: 1}, fault.Conflict},
-		{alert.Decision{State: alert.Closed, Verdict: alert.TruePositive, Version: 2, Note: " 端末を\x00隔離 "}, ""},
-		{alert.Decision{State: alert.Closed, Verdict: alert.TruePositive}, ""}, // changes nothing
-	} {
-		if _, err := s.Decide(t.Context(), id, "admin", row.decision); fault.CodeOf(err) != row.want {
-			t.Errorf("%+v: got %v, want %q", row.decision, err, row.want)
-		}
-	}
-	if _, err := s.Decide(t.Context(), "none", "admin", alert.Decision{State: alert.New}); !fault.Is(err, fault.NotFound) {
-		t.Errorf("an alert that is not there: %v", err)
-	}
-	d, err := s.Detail(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var history []string
-	for _, c := range d.History {
-		history = append(history, fmt.Sprintf("%s: %s→%s %s %q", c.Actor, c.From, c.To, c.Verdict, c.Note))
-	}
-	want := "admin: in_progress→closed true_positive \"端末を隔離\"\nadmin: new→in_progress  \"\""
-	if got := strings.Join(history, "\n"); got != want || d.Version != 3 {
-		t.Errorf("version %d, history\n%s\nwant\n%s", d.Version, got, want)
-	}
-}
-
-func TestManyAreDecidedTogetherOrNotAtAll(t *testing.T) {
-	t.Parallel()
-	s := newStore(t, alert.Options{})
-	var ids []string
-	for i := range 5 {
-		record(t, s, fmt.Sprint(i), match.Match{Rule: rule("r"), Event: on(0, fmt.Sprintf("host.name=pc%d", i))})
-	}
-	for _, a := range list(t, s, alert.Filter{}) {
-		ids = append(ids, a.ID)
-	}
-	closing := alert.Decision{State: alert.Closed, Verdict: alert.BenignTruePositive}
-	if _, err := s.DecideMany(t.Context(), append(ids[:2:2], "none"), "admin", closing); !fault.Is(err, fault.NotFound) {
-		t.Errorf("got %v", err)
-	}
-	if n := len(list(t, s, alert.Filter{States: []alert.State{alert.Closed}})); n != 0 {
-		t.Errorf("%d were closed although one is not there", n)
-	}
-	before, err := s.DecideMany(t.Context(), append(ids, ids...), "admin", closing)
-	if err != nil || len(before) != 5 || before[0].State != alert.New {
-		t.Errorf("%d were changed, %v", len(before), err)
-	}
-}
-
+// Each row is a list's address and the alerts that it shows.
 func TestFilters(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{})
 	low := &sigma.Rule{ID: "5A3F0F1E-0000-4000-8000-00000000ABCD", Title: "50%ディスク使用", Level: sigma.LevelLow, Tags: []string{"attack.impact", "attack.t1485"}}
 	none := &sigma.Rule{Title: "untitled", File: "my/rule.yml"}
-	record(t, s, "1",
+	count(t, s, "1",
 		match.Match{Rule: rule("r"), Event: on(0, "host.name=PC-1", "user.name=Tanaka")},
 		match.Match{Rule: low, Event: on(48*time.Hour, "user.name=tanaka", "source.ip=192.0.2.9")},
 		match.Match{Rule: none, Event: on(72*time.Hour, "source.ip=2001:db8::9")},
 	)
-	for _, row := range []struct {
-		name string
-		f    alert.Filter
-		want string
-	}{
-		{"all", alert.Filter{}, "untitled 50%ディスク使用 r"},
-		{"severity", alert.Filter{Severities: []sigma.Level{sigma.LevelHigh, sigma.LevelMedium}}, "untitled r"},
-		{"rule", alert.Filter{Rule: "5a3f0f1e-0000-4000-8000-00000000abcd"}, "50%ディスク使用"},
-		{"entity in its own field", alert.Filter{Entity: "2001:db8::9"}, "untitled"},
-		{"entity beside another", alert.Filter{Entity: "TANAKA"}, "50%ディスク使用 r"},
-		{"tactic", alert.Filter{Tactic: "credential-access"}, "r"},
-		{"part of a tactic", alert.Filter{Tactic: "access"}, ""},
-		{"technique", alert.Filter{Technique: "t1485"}, "50%ディスク使用"},
-		{"since", alert.Filter{From: noon.Add(time.Hour)}, "untitled 50%ディスク使用"},
-		{"until", alert.Filter{To: noon.Add(48 * time.Hour)}, "r"},
-		{"text is no pattern", alert.Filter{Text: "50%"}, "50%ディスク使用"},
-		{"an underscore is itself", alert.Filter{Text: "PC_1"}, ""},
-		{"all words", alert.Filter{Text: "tanaka R"}, "r"},
-		{"Japanese", alert.Filter{Text: "ディスク"}, "50%ディスク使用"},
-		{"hostile text", alert.Filter{Text: "'; DROP TABLE alert_alert; --\x00\xff"}, ""},
-		{"state", alert.Filter{States: []alert.State{alert.Closed}}, ""},
+	for address, want := range map[string]string{
+		"":                              "untitled 50%ディスク使用 r",
+		"severity=high&severity=medium": "untitled r",
+		"sort=-severity":                "r untitled 50%ディスク使用",
+		"sort=first_seen":               "r 50%ディスク使用 untitled",
+		"rule=5a3f0f1e-0000-4000-8000-00000000abcd": "50%ディスク使用",
+		"rule=5A3F0F1E-0000-4000-8000-00000000ABCD": "50%ディスク使用",
+		"entity=2001:db8::9":                        "untitled",
+		"entity=TANAKA":                             "50%ディスク使用",
+		"entity=tanaka":                             "50%ディスク使用",
+		"entity=pc-1":                               "r",
+		"user=Tanaka":                               "r",
+		"source_ip=192.0.2.9":                       "50%ディスク使用",
+		"tactic=credential-access":                  "r",
+		"technique=t1485":                           "50%ディスク使用",
+		"last_seen=2026-04-01T13:00:00Z..":          "untitled 50%ディスク使用",
+		"first_seen=..2026-04-02":                   "r",
+		"q=50%25":                                   "50%ディスク使用",
+		"q=PC_1":                                    "r",
+		"q=tanaka+R":                                "r",
+		"q=ディスク":                                    "50%ディスク使用",
+		"q=難読化":                                     "",
+		"q='%3B+DROP+TABLE+alert_alert":             "",
+		"state=closed":                              "",
+		"state=open&count=1":                        "untitled 50%ディスク使用 r",
 	} {
 		var got []string
-		for _, a := range list(t, s, row.f) {
+		for _, a := range list(t, t.Context(), s, address) {
 			got = append(got, a.Title)
 		}
-		if strings.Join(got, " ") != row.want {
-			t.Errorf("%s: got %v, want %s", row.name, got, row.want)
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got %v, want %s", address, got, want)
 		}
-	}
-	tally, err := s.Tally(t.Context(), alert.Filter{Entity: "tanaka", States: []alert.State{alert.Closed}})
-	if err != nil || tally.Of() != 2 || tally[alert.New][sigma.LevelHigh] != 1 || tally.Of(alert.Closed) != 0 {
-		t.Errorf("%v, %v", tally, err)
 	}
 }
 
-func TestPagesInEveryOrder(t *testing.T) {
+func TestAnAlertIsFoundByTheTitlesOfItsRuleInEveryLanguage(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{})
-	var matches []match.Match
-	for i := range 57 {
-		r := rule(fmt.Sprint("r", i))
-		r.Level = sigma.Level(1 + i%5)
-		for range 1 + i%3 {
-			matches = append(matches, match.Match{Rule: r, Event: on(time.Duration(i/4)*time.Minute, "host.name=pc")})
+	count(t, s, "1", match.Match{Rule: rule(encodedID), Event: on(0, "host.name=pc")})
+	for _, words := range []string{"q=難読化", "q=" + encodedID[:8]} {
+		if got := list(t, t.Context(), s, words); len(got) != 1 {
+			t.Errorf("%s finds %d", words, len(got))
 		}
 	}
-	record(t, s, "1", matches...)
-	for _, sort := range alert.Sorts() {
-		seen := make(map[string]bool)
-		var last *alert.Alert
-		for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
-			page, err := s.List(t.Context(), alert.Filter{}, sort, cursor, 10)
+}
+
+func TestDecisionsOfOldAreInTheHistory(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := t.Context()
+		old := fstest.MapFS{}
+		for _, name := range []string{"00001_alert.sql", "00002_unit.sql"} {
+			text, err := fs.ReadFile(alert.Migrations(), name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, a := range page.Items {
-				if seen[a.ID] {
-					t.Errorf("%s: %s twice", sort, a.RuleID)
-				}
-				seen[a.ID] = true
-				if last != nil && (sort == alert.BySeverity && a.Severity > last.Severity || sort == alert.ByCount && a.Count > last.Count ||
-					sort == alert.ByLastSeen && a.LastSeen.After(last.LastSeen)) {
-					t.Errorf("%s: %+v after %+v", sort, a, last)
-				}
-				last = a
+			old[name] = &fstest.MapFile{Data: text}
+		}
+		if err := d.Migrate(ctx, "record", record.Migrations()); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Migrate(ctx, "alert", old); err != nil {
+			t.Fatal(err)
+		}
+		err := d.Write(ctx, func(tx *db.Tx) error {
+			if _, err := tx.Exec(`INSERT INTO alert_alert (id, rule_id, title, severity, tactics, techniques, entity_kind, entity, entity_key, host_name, user_name, source_ip,
+				state, verdict, first_seen, last_seen, count, samples, created_at, updated_at, version) VALUES ('a', 'r', '消去', 4, '', '', 'host', 'PC', 'pc', 'PC', '', '', 'closed', 'true_positive', 1, 2, 3, 3, 4, 5, 4)`); err != nil {
+				return err
 			}
-			cursor = page.Next
+			for i, row := range [][4]string{{"new", "in_progress", "", "見る"}, {"in_progress", "in_progress", "", "電話した"}, {"in_progress", "closed", "true_positive", ""}} {
+				if _, err := tx.Exec(`INSERT INTO alert_history (id, alert_id, at, actor, from_state, to_state, verdict, note) VALUES ($1, 'a', $2, 'sato', $3, $4, $5, $6)`,
+					fmt.Sprint(i), i+1, row[0], row[1], row[2], row[3]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err == nil {
+			err = d.Migrate(ctx, "alert", alert.Migrations())
 		}
-		if len(seen) != 57 {
-			t.Errorf("%s: %d alerts, want 57", sort, len(seen))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if _, err := s.List(t.Context(), alert.Filter{}, "title", "", 10); !fault.Is(err, fault.Invalid) {
-		t.Errorf("an order that is not there: %v", err)
-	}
-	page, err := s.List(t.Context(), alert.Filter{}, alert.BySeverity, "", 10)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.List(t.Context(), alert.Filter{}, alert.ByCount, page.Next, 10); !fault.Is(err, fault.Invalid) {
-		t.Errorf("a cursor of another order: %v", err)
-	}
+		records := record.New(record.Options{DB: d})
+		if err := records.Register(ctx, alert.RecordKind(nil)); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := records.Reindex(ctx, alert.Name); n != 1 || err != nil {
+			t.Errorf("%d became findable, %v", n, err)
+		}
+		found, err := records.Search(ctx, record.System(), alert.Name, "消去", 5)
+		if err != nil || len(found) != 1 || found[0].Text("verdict") != "true_positive" || found[0].Version != 4 {
+			t.Fatalf("%v, %v", found, err)
+		}
+		page, err := records.History(ctx, record.System(), alert.Name, "a", "", 10)
+		var got []string
+		for _, e := range page.Items {
+			got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %d %s", e.Actor, e.Action, len(e.Changes), e.Note)))
+		}
+		if want := "sato move.close 2|sato edit 0 電話した|sato move.take 1 見る"; strings.Join(got, "|") != want || err != nil {
+			t.Errorf("the history is %s, %v", strings.Join(got, "|"), err)
+		}
+	})
 }
 
 // BenchmarkRecord counts matches a second: of a flood on few entities, and where each opens an alert of its own.
@@ -543,7 +537,7 @@ func BenchmarkRecord(b *testing.B) {
 					}
 					matches[i] = match.Match{Rule: rule("r"), Event: e}
 				}
-				record(b, s, fmt.Sprint(n), matches...)
+				count(b, s, fmt.Sprint(n), matches...)
 			}
 			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "matches/s")
 		})
@@ -560,21 +554,10 @@ func (fakeUnits) UnitOfAccount(_ *db.Tx, account string) (string, error) {
 	return "", nil
 }
 
-func (fakeUnits) UnitAndBelow(_ *db.Tx, id string) ([]string, error) {
-	if id == "holding" {
-		return []string{"holding", "shop"}, nil
-	}
-	return []string{id}, nil
-}
-
-func (fakeUnits) Units(context.Context) ([]auth.Unit, error) {
-	return []auth.Unit{{ID: "holding", Name: "持株会社"}, {ID: "shop", Parent: "holding", Name: "通販事業部 " + webtest.Probe, NameEn: "Shop"}}, nil
-}
-
 func TestAnAlertBelongsToTheUnitOfThePersonItNames(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{Units: fakeUnits{}, MaxEntities: 3})
-	record(t, s, "1",
+	count(t, s, "1",
 		match.Match{Rule: rule("r"), Event: on(0, "host.name=pc1", "user.name=sato")},
 		match.Match{Rule: rule("r"), Event: on(1, "host.name=pc2", "user.name=somebody")},
 		match.Match{Rule: rule("r"), Event: on(2, "host.name=pc3")},
@@ -587,21 +570,15 @@ func TestAnAlertBelongsToTheUnitOfThePersonItNames(t *testing.T) {
 		"gone":    "",
 	} {
 		var got []string
-		for _, a := range list(t, s, alert.Filter{Unit: unit}) {
+		for _, a := range list(t, t.Context(), s, "unit="+unit) {
 			got = append(got, fmt.Sprintf("%s:%s", a.Entity.Kind, a.Entity.Value))
 		}
 		if strings.Join(got, "|") != want {
 			t.Errorf("unit %q has the alerts %v, want %s", unit, got, want)
 		}
-		tally, err := s.Tally(t.Context(), alert.Filter{Unit: unit})
-		if err != nil || int(tally.Of()) != len(got) {
-			t.Errorf("unit %q: the tally counts %d of %d, %v", unit, tally.Of(), len(got), err)
-		}
 	}
-	if _, err := s.Decide(t.Context(), list(t, s, alert.Filter{Unit: "shop"})[0].ID, "admin", alert.Decision{State: alert.InProgress}); err != nil {
-		t.Fatal(err)
-	}
-	if got := list(t, s, alert.Filter{Unit: "shop", States: []alert.State{alert.InProgress}}); len(got) != 1 || got[0].Unit != "shop" {
+	decide(t, t.Context(), s, list(t, t.Context(), s, "unit=shop")[0].ID, "take", nil)
+	if got := list(t, t.Context(), s, "unit=shop&state=in_progress"); len(got) != 1 || got[0].Unit != "shop" {
 		t.Errorf("a decision loses the unit: %v", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"yagura/internal/detect/alert"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/logstore"
+	"yagura/internal/platform/record"
 )
 
 // stores are the program's own log store and alerts in a folder.
@@ -31,6 +32,9 @@ func openStores(ctx context.Context, dir string) (s *stores, err error) {
 		return s, err
 	}
 	s.alerts = alert.NewStore(s.db, alert.Options{})
+	if err := s.db.Migrate(ctx, "record", record.Migrations()); err != nil {
+		return s, err
+	}
 	return s, s.db.Migrate(ctx, "alert", alert.Migrations())
 }
 

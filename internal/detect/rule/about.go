@@ -30,12 +30,19 @@ func (l *Library) About(key string, lang i18n.Lang) (alert.RuleInfo, bool) {
 	return info, true
 }
 
-// Titles returns the titles that rules have in a language besides their own, by key.
-func (l *Library) Titles(lang i18n.Lang) map[string]string {
-	titles := make(map[string]string)
-	for _, r := range l.Set().Rules {
-		if title := r.translated("title", lang); title != "" {
-			titles[r.Key] = title
+// Title is the title that a rule has in a language, "" for a rule that is no longer loaded.
+func (l *Library) Title(key string, lang i18n.Lang) string {
+	if r, ok := l.Set().Rule(key); ok {
+		return r.TitleIn(lang)
+	}
+	return ""
+}
+
+// TitlesOf are a rule's titles in every language.
+func (l *Library) TitlesOf(key string) (titles []string) {
+	for _, lang := range i18n.Languages() {
+		if title := l.Title(key, lang.Lang); title != "" {
+			titles = append(titles, title)
 		}
 	}
 	return titles

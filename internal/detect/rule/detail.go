@@ -155,8 +155,7 @@ func (x *Room) figures(ctx context.Context, view *detailView) error {
 	for _, h := range hours {
 		view.Slots[min(max(int(h.Start.Sub(start)/step), 0), slots-1)] += h.Count
 	}
-	page, err := x.alerts.List(ctx, alert.Filter{Rule: view.Key}, "", "", 5)
-	view.Recent = page.Items
+	view.Recent, err = x.alerts.OfRule(ctx, view.Key, 5)
 	return err
 }
 

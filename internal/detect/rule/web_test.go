@@ -25,6 +25,7 @@ import (
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/i18n"
+	"yagura/internal/platform/record"
 	"yagura/internal/platform/web/webtest"
 )
 
@@ -72,8 +73,13 @@ func newRoom(t testing.TB, more ...string) *room {
 	}
 	t.Cleanup(func() { _ = d.Close() })
 	for name, migrations := range map[string]func() error{
-		"rule":  func() error { return d.Migrate(t.Context(), "rule", rule.Migrations()) },
-		"alert": func() error { return d.Migrate(t.Context(), "alert", alert.Migrations()) },
+		"rule": func() error { return d.Migrate(t.Context(), "rule", rule.Migrations()) },
+		"alert": func() error {
+			if err := d.Migrate(t.Context(), "record", record.Migrations()); err != nil {
+				return err
+			}
+			return d.Migrate(t.Context(), "alert", alert.Migrations())
+		},
 	} {
 		if err := migrations(); err != nil {
 			t.Fatal(name, err)
@@ -417,9 +423,9 @@ func TestAbout(t *testing.T) {
 	if err := l.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for lang, want := range map[i18n.Lang][3]string{i18n.English: {"", "Who asks.", "admins"}, i18n.Japanese: {"whoami の実行", "誰が実行したかを調べる。", "管理者"}} {
-		if info, _ := l.About(idA, lang); l.Titles(lang)[idA] != want[0] || info.Description != want[1] || strings.Join(info.FalsePositives, ",") != want[2] {
-			t.Errorf("%s: %q, %q, %q", lang, l.Titles(lang)[idA], info.Description, info.FalsePositives)
+	for lang, want := range map[i18n.Lang][3]string{i18n.English: {"whoami.exe runs", "Who asks.", "admins"}, i18n.Japanese: {"whoami の実行", "誰が実行したかを調べる。", "管理者"}} {
+		if info, _ := l.About(idA, lang); l.Title(idA, lang) != want[0] || info.Description != want[1] || strings.Join(info.FalsePositives, ",") != want[2] {
+			t.Errorf("%s: %q, %q, %q", lang, l.Title(idA, lang), info.Description, info.FalsePositives)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/db"
-	"yagura/internal/platform/fault"
 )
 
 // index keeps what a record is found by: the words of its texts, and its tags.
@@ -128,29 +127,22 @@ func (s *Store) TagsOf(ctx context.Context, by *auth.User, kind, prefix string, 
 	return list, err
 }
 
-// Search finds records of every kind that somebody may see, by words: of each kind at most limit, those made last first.
-func (s *Store) Search(ctx context.Context, by *auth.User, text string, limit int) (list []*Record, err error) {
-	if strings.TrimSpace(text) == "" {
-		return nil, nil
+// Search finds records of a kind that somebody may see, by words: at most limit, those made last first. Nothing is found for no words, nor by who
+// may not read the kind.
+func (s *Store) Search(ctx context.Context, by *auth.User, kind, text string, limit int) (list []*Record, err error) {
+	k, err := s.kind(kind)
+	if err != nil || strings.TrimSpace(text) == "" || !by.May(k.MayRead()) {
+		return nil, err
 	}
-	for _, name := range s.order {
-		k := s.kinds[name]
-		err := s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-			w := new(db.Where)
-			w.And("deleted_at = 0")
-			k.text.Match(w, "id", text)
-			if err := k.visible(tx, by, w); fault.Is(err, fault.Forbidden) {
-				return nil
-			} else if err != nil {
-				return err
-			}
-			found, err := db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+w.String()+` ORDER BY id DESC LIMIT `+w.Next(1), w.Args(limit)...)
-			list = append(list, found...)
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		w := new(db.Where)
+		w.And("deleted_at = 0")
+		k.text.Match(w, "id", text)
+		if err := k.visible(tx, by, w); err != nil {
 			return err
-		})
-		if err != nil {
-			return nil, err
 		}
-	}
-	return list, nil
+		list, err = db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+w.String()+` ORDER BY id DESC LIMIT `+w.Next(1), w.Args(limit)...)
+		return err
+	})
+	return list, err
 }

@@ -60,6 +60,8 @@ type Kind struct {
 	// Visible adds the condition under which a record is shown to somebody, for records that not all who may read the kind may see. Columns
 	// are those of Table, with no prefix. Nil shows all.
 	Visible func(tx *db.Tx, by *auth.User, w *db.Where) error
+	// Unsorted are fields that all records have and lists of this kind cannot be sorted by: the table has no index for them.
+	Unsorted []string
 	// Texts are more words that a record is found by, besides those of its fields with Search.
 	Texts func(r *Record) []string
 	// Omit are columns of the table that machines keep up and no field shows: the ledger does not follow them.
@@ -249,6 +251,7 @@ func (k *Kind) prepare() error {
 		if f.Name == "state" {
 			f.Type = stateType{k}
 		}
+		f.Sort = f.Sort && !slices.Contains(k.Unsorted, f.Name)
 		f.Given = f.Given || f.Name == "title" && k.Without.Rename
 		k.fields[f.Name] = &f
 	}

@@ -48,6 +48,9 @@ type Desk struct {
 // New makes a desk. Mount its own Module, then one for each kind.
 func New(opt Options) *Desk { return &Desk{opt: opt, rooms: make(map[string]*Room)} }
 
+// Store is where the records are.
+func (d *Desk) Store() *record.Store { return d.opt.Store }
+
 // Room is a kind with what only its own room can show.
 type Room struct {
 	Kind *record.Kind
@@ -56,11 +59,13 @@ type Room struct {
 	// Overview is what the record's page shows above its fields: markup of the room's own, made with web.Site.Part.
 	Overview func(r *http.Request, rec *record.Record) (template.HTML, error)
 	// Actions are links in the head of the record's page.
-	Actions func(r *http.Request, rec *record.Record) []web.Option
+	Actions func(r *http.Request, rec *record.Record) ([]web.Option, error)
 	// Apart are fields that the Overview shows, so that the page does not show them twice.
 	Apart []string
 
-	Routes      []web.Route      // of the room's own
+	Routes      []web.Route // of the room's own
+	Cards       []web.Card
+	Help        string           // the document that says more, as web.Module has it
 	Permissions []web.Permission // besides those of the kind
 	Templates   fs.FS            // of pages and parts of the room's own
 	Static      fs.FS
@@ -95,7 +100,8 @@ func (d *Desk) Module(room Room) web.Module {
 		Name: k.Name, Templates: room.Templates, Static: room.Static,
 		Permissions: append([]web.Permission{x.mayRead(), x.mayWrite()}, room.Permissions...),
 		Nav:         []web.NavItem{{House: k.House, Key: "kind." + k.Name, Path: k.Path, Permission: x.mayRead(), Order: k.Order}},
-		Routes:      room.Routes,
+		Routes:      room.Routes, Cards: room.Cards, Help: room.Help,
+		Finders: []web.Finder{web.FinderFunc(x.find)},
 	}
 	if !k.Without.Delete {
 		m.Permissions = append(m.Permissions, web.Permission(k.MayDelete()))

@@ -95,9 +95,6 @@ func (x *desk) head(r *http.Request, rec *record.Record, b *book) head {
 	for _, m := range x.kind.MovesFor(user, rec) {
 		h.Moves = append(h.Moves, moveButton{m.Name, moveWord(p, x.kind, m.Name), m.Main, asks(m, rec)})
 	}
-	if x.Actions != nil {
-		h.Actions = x.Actions(r, rec)
-	}
 	return h
 }
 
@@ -134,6 +131,11 @@ func (x *desk) view(r *http.Request, tab string) (*detailView, error) {
 	}
 	x.others(r, b)
 	view := &detailView{head: x.head(r, rec, b), Tab: tab}
+	if x.Actions != nil {
+		if view.Actions, err = x.Actions(r, rec); err != nil {
+			return nil, err
+		}
+	}
 	if view.Tabs, err = x.tabs(r, view); err != nil {
 		return nil, err
 	}

@@ -3,38 +3,39 @@ package alert
 import (
 	"bytes"
 	"encoding/json"
+	"html/template"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"yagura/internal/event"
-	"yagura/internal/platform/fault"
 	"yagura/internal/platform/i18n"
+	"yagura/internal/platform/record"
 	"yagura/internal/platform/web"
 )
 
-// detailView is an alert's page, and its panel beside the list.
-type detailView struct {
-	*Detail
-	Title     string // the rule's, in the reader's language where it has one
-	Field     string // ECS name of the entity
-	UnitName  string
-	Kind      string // of the state's pill
+// overview is what the page of an alert shows of it, besides what pages of all records show.
+type overview struct {
+	*record.Record
+	Seen
+	Entity    Entity
+	Severity  string
 	Tactics   []named
 	Rule      RuleInfo
+	RuleID    string
 	RuleKnown bool
 	Evidence  []evidence
 	Samples   []sampleView
 	Hits      web.Histogram
 	Around    string // the search for what else happened to the entity
-	Matched   string // the search for the sample events themselves
+	From, To  string // the stretch of time around the alert, for a search
+	Lasted    time.Duration
 	MayWrite  bool
+	Open      bool
 	Verdicts  []web.Option
-	Chosen    string // the verdict, as the form has it
-	Note      string
-	Error     string
 }
 
 type named struct{ Name, Label string }
@@ -58,93 +59,77 @@ type sampleField struct {
 	Values []string
 }
 
-// detail shows one alert.
-func (x *Room) detail(w http.ResponseWriter, r *http.Request) error {
-	view, err := x.view(r)
+// overview shows why there is an alert, and what was seen.
+func (x *Room) overview(r *http.Request, a *record.Record) (template.HTML, error) {
+	seen, err := x.store.Seen(r.Context(), a.ID)
 	if err != nil {
-		return err
-	}
-	return x.site.Render(w, r, http.StatusOK, "alert/detail", view)
-}
-
-func (x *Room) view(r *http.Request) (*detailView, error) {
-	d, err := x.store.Detail(r.Context(), r.PathValue("id"))
-	if err != nil {
-		return nil, err
+		return "", err
 	}
 	p := web.T(r)
-	view := &detailView{
-		Detail: d, Title: d.Title, Field: d.Entity.Field(), Kind: stateKind(d.State), MayWrite: may(r), Verdicts: verdictOptions(p), Chosen: string(d.Verdict),
-		Hits: x.store.histogram(d, p),
+	view := &overview{
+		Record: a, Seen: seen, Entity: entityOf(a), Severity: severityOf(a).String(), RuleID: a.Str("rule"), MayWrite: may(r), Open: !a.Done(),
+		Verdicts: verdictOptions(p), Hits: x.store.histogram(a, seen, p), Lasted: a.At("last_seen").Sub(a.At("first_seen")),
 	}
-	names, err := x.unitNames(r)
-	if err != nil {
-		return nil, err
-	}
-	view.UnitName = names.name(d.Unit)
-	for _, tactic := range d.Tactics {
+	view.From, view.To = around(a)
+	list, _ := a.Get("tactic").([]string)
+	for _, tactic := range list {
 		view.Tactics = append(view.Tactics, named{tactic, tacticLabel(p, tactic)})
 	}
-	for _, s := range d.Samples {
+	for _, s := range seen.Samples {
 		view.Samples = append(view.Samples, readSample(s))
 	}
 	if x.rules != nil {
-		view.Rule, view.RuleKnown = x.rules.About(d.RuleID, p.Lang())
-		if title, ok := x.rules.Titles(p.Lang())[d.RuleID]; ok {
-			view.Title = title
-		}
+		view.Rule, view.RuleKnown = x.rules.About(view.RuleID, p.Lang())
 	}
 	if len(view.Samples) > 0 {
 		latest := view.Samples[len(view.Samples)-1]
 		view.Evidence = findEvidence(view.Rule.Fields, latest.Fields)
-		view.Around = entityQuery(d.Entity, latest.Fields)
+		view.Around = entityQuery(view.Entity, latest.Fields)
 	}
-	view.Matched = idQuery(d.Samples)
 	slices.Reverse(view.Samples)
-	return view, nil
+	return x.site.Part(r, "alert/overview", "content", view)
 }
 
-// decide changes the alert's state, or adds a note.
-func (x *Room) decide(w http.ResponseWriter, r *http.Request) error {
-	id := r.PathValue("id")
-	if err := r.ParseForm(); err != nil {
-		return badForm(err)
-	}
-	version, err := strconv.ParseInt(r.PostFormValue("version"), 10, 64)
+// around is the stretch of time around an alert, for a search.
+func around(a *record.Record) (from, to string) {
+	return a.At("first_seen").Add(-time.Hour).Format(time.RFC3339), a.At("last_seen").Add(time.Hour).Format(time.RFC3339)
+}
+
+// actions lead from an alert to its events.
+func (x *Room) actions(r *http.Request, a *record.Record) ([]web.Option, error) {
+	seen, err := x.store.Seen(r.Context(), a.ID)
 	if err != nil {
-		return badForm(err)
+		return nil, err
 	}
-	d := Decision{State: State(r.PostFormValue("state")), Note: r.PostFormValue("note"), Version: version}
-	if d.State == Closed {
-		d.Verdict = Verdict(r.PostFormValue("verdict"))
+	var links []web.Option
+	from, to := around(a)
+	if query := idQuery(seen.Samples); query != "" {
+		links = append(links, web.Option{Label: web.T(r).T("alert.search.matched"), Value: "/search?" + url.Values{"q": {query}, "start": {from}, "end": {to}}.Encode()})
 	}
-	_, err = x.store.Decide(r.Context(), id, web.User(r).ID, d)
-	switch fault.CodeOf(err) {
-	case "":
-		return x.site.Done(w, r, "/alerts/"+id, web.Flash{Kind: web.Good, Text: web.T(r).T("alert.decided."+string(d.State), 1)})
-	case fault.Invalid, fault.TooLarge, fault.Conflict:
-		view, viewErr := x.view(r)
-		if viewErr != nil {
-			return viewErr
-		}
-		view.Error, view.Note = web.Message(r, err), d.Note // what was written is not lost
-		if known(d.Verdict) {
-			view.Chosen = string(d.Verdict)
-		}
-		return x.site.Render(w, r, http.StatusUnprocessableEntity, "alert/detail", view)
-	}
-	return err
+	return links, nil
 }
 
-func badForm(err error) error {
-	return fault.New(fault.Invalid, "alert.fault.form", "the form cannot be read: %w", err)
+func verdictOptions(p *i18n.Printer) []web.Option {
+	options := []web.Option{{Value: "", Label: p.T("alert.verdict.choose")}}
+	for _, v := range verdicts() {
+		options = append(options, web.Option{Value: v, Label: p.T("kind.alert.verdict." + v)})
+	}
+	return options
+}
+
+// tacticLabel is an ATT&CK tactic in the reader's language, or its short name where we have no word for it.
+func tacticLabel(p *i18n.Printer, tactic string) string {
+	if key := "attack.tactic." + tactic; tactic != "" && p.Has(key) {
+		return p.T(key)
+	}
+	return tactic
 }
 
 // histogram is the alert's matches over time, with some room around so that a single interval is seen in its day.
-func (s *Store) histogram(d *Detail, p *i18n.Printer) web.Histogram {
+func (s *Store) histogram(a *record.Record, d Seen, p *i18n.Printer) web.Histogram {
 	step := s.Interval()
 	if len(d.Counts) == 0 {
-		return web.Histogram{Start: d.FirstSeen.Truncate(step), Step: step}
+		return web.Histogram{Start: a.At("first_seen").Truncate(step), Step: step}
 	}
 	start, end := d.Counts[0].Start, d.Counts[len(d.Counts)-1].Start
 	for end.Sub(start) < 17*step {
@@ -156,7 +141,7 @@ func (s *Store) histogram(d *Detail, p *i18n.Printer) web.Histogram {
 			counts[i] += c.Count
 		}
 	}
-	return web.Histogram{Start: start, Step: step, Series: []web.Series{{Label: p.T("alert.matches"), Level: d.Severity.String(), Counts: counts}}}
+	return web.Histogram{Start: start, Step: step, Series: []web.Series{{Label: p.T("alert.matches"), Level: severityOf(a).String(), Counts: counts}}}
 }
 
 // readSample reads a sample's JSON in its order; what is no object shows nothing.
@@ -254,12 +239,3 @@ func idQuery(samples []Sample) string {
 	}
 	return "event.id:in(" + strings.Join(ids, ", ") + ")"
 }
-
-// From and To are the stretch of time around the alert, for a search.
-func (a *Alert) From() string { return a.FirstSeen.Add(-time.Hour).Format(time.RFC3339) }
-
-// To is the end of it.
-func (a *Alert) To() string { return a.LastSeen.Add(time.Hour).Format(time.RFC3339) }
-
-// Lasted is how long the alert spans.
-func (a *Alert) Lasted() time.Duration { return a.LastSeen.Sub(a.FirstSeen) }
