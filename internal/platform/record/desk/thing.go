@@ -237,9 +237,13 @@ func momentText(p *i18n.Printer, text string) string {
 
 // chooseRecord answers the options of a field that names a record, for what was typed so far.
 func (d *Desk) chooseRecord(w http.ResponseWriter, r *http.Request) error {
-	list, err := d.opt.Store.Search(r.Context(), web.User(r), typed(r.URL.Query()), 8)
-	if err != nil {
-		return err
+	var list []*record.Record
+	for _, k := range d.opt.Store.Kinds() {
+		found, err := d.opt.Store.Search(r.Context(), web.User(r), k.Name, typed(r.URL.Query()), 8)
+		if err != nil {
+			return err
+		}
+		list = append(list, found...)
 	}
 	var view struct{ Records []option }
 	for _, rec := range list[:min(len(list), maxPeople)] {
