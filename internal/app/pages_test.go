@@ -18,7 +18,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"yagura/internal/detect/alert"
 	"yagura/internal/detect/demo"
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/web"
@@ -75,13 +74,13 @@ func furnish(t *testing.T) *furnished {
 		f.Stats.Accepted(batch.Source, batch.Input, batch.Remote, len(batch.Items), 1)
 	}
 	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(200 * time.Millisecond) {
-		page, err := f.Alerts.List(ctx, alert.Filter{}, alert.ByLastSeen, "", 50)
+		n, err := f.Alerts.Count(ctx)
 		must(err)
-		if len(page.Items) >= 5 {
+		if n >= 5 {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("the demo made %d alerts", len(page.Items))
+			t.Fatalf("the demo made %d alerts", n)
 		}
 	}
 	for _, do := range []struct {
