@@ -91,6 +91,7 @@ func furnish(t *testing.T) *furnished {
 		{"/sources/-/tokens", url.Values{"name": {"pc-winlogbeat"}, "kind": {"winlogbeat"}}},
 		{"/rules/-/state", url.Values{"key": {f.Rules.Set().Rules[0].Key}, "state": {"disabled"}}},
 		{"/roles", url.Values{"name": {"store-desk"}, "title": {"店舗窓口"}, "permission": {"alert.read"}, "version": {"0"}}},
+		{"/tasks", url.Values{"title": {"VPN機器の更新計画を確認"}, "due": {"2026-12-01"}}},
 		{"/people/" + f.employee.ID + "/roles", url.Values{"role": {"analyst"}, "version": {"1"}, "reason": {"異動のため"}}},
 	} {
 		if got := f.get(f.admin.ID, do.path, do.form); got.Code >= 400 {
