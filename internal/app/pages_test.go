@@ -91,6 +91,8 @@ func furnish(t *testing.T) *furnished {
 		{"/sources/-/tokens", url.Values{"name": {"pc-winlogbeat"}, "kind": {"winlogbeat"}}},
 		{"/rules/-/state", url.Values{"key": {f.Rules.Set().Rules[0].Key}, "state": {"disabled"}}},
 		{"/roles", url.Values{"name": {"store-desk"}, "title": {"店舗窓口"}, "permission": {"alert.read"}, "version": {"0"}}},
+		{"/notifications/targets", url.Values{"name": {"SOAR"}, "kind": {"webhook"}, "lang": {"ja"}, "address": {"https://soar.marumado.example/hook"}, "enabled": {"1"}}},
+		{"/notifications/rules", url.Values{"name": {"重大度が高いアラート"}, "enabled": {"1"}, "severity": {"high"}, "topic": {"alert.opened"}, "kind": {"alert"}, "role": {"analyst"}, "do": {"save"}}},
 		{"/tasks", url.Values{"title": {"VPN機器の更新計画を確認"}, "due": {"2026-12-01"}}},
 		{"/people/" + f.employee.ID + "/roles", url.Values{"role": {"analyst"}, "version": {"1"}, "reason": {"異動のため"}}},
 	} {
@@ -136,6 +138,7 @@ func unvisited() map[string]string {
 		"GET /search/values":                      "a part of the search's page",
 		"GET /sources/-/certificate":              "a file, where syslog takes TLS",
 		"GET /account/second-factor/app":          "takes a session of its own; the account's own tests look at it",
+		"GET /notifications/{id}":                 "leads on to what a notice is about",
 		"GET /search/tail":                        "goes on for ever",
 		"GET /account/second-factor/passkey/{id}": "takes an authenticator; the account's own tests look at it",
 		"GET /signin/confirm/oidc":                "leads to a provider",
