@@ -19,7 +19,9 @@
 //	updated_at BIGINT, updated_by TEXT, version BIGINT, deleted_at BIGINT, deleted_by TEXT, deleted_why TEXT
 //
 // all NOT NULL, and indexes that end with "id, deleted_at": one that begins with each column its lists can be sorted by, one with each that
-// people often filter by, followed by the usual order's column ("owner, updated_at, id, deleted_at"), and one with Key.
+// people often filter by, followed by the usual order's column ("owner, updated_at, id, deleted_at"), "state, due, id, deleted_at" for
+// what is overdue, and one
+// with Key.
 package record
 
 import (

@@ -263,7 +263,9 @@ func (s *Store) Listed(ctx context.Context, kind string, q Query, env *Env, curs
 		if err != nil {
 			return err
 		}
-		listed.Count, listed.More = min(n, MaxCount), n > MaxCount
+		if listed.Count, listed.More = min(n, MaxCount), n > MaxCount; n == 0 {
+			return o.after(new(db.Where), cursor) // a cursor that is none is one here, too
+		}
 		listed.Page, err = k.page(tx, q, env, o, cursor, max(limit, 1), n <= few)
 		return err
 	})

@@ -24,6 +24,7 @@ const benchRecords = 1_000_000
 const benchTable = loanTable + `;
 	CREATE INDEX loan_updated ON loan_loan (updated_at, id, deleted_at);
 	CREATE INDEX loan_state ON loan_loan (state, updated_at, id, deleted_at);
+	CREATE INDEX loan_state_due ON loan_loan (state, due, id, deleted_at);
 	CREATE INDEX loan_owner ON loan_loan (owner, updated_at, id, deleted_at);
 	CREATE INDEX loan_unit ON loan_loan (unit, updated_at, id, deleted_at);
 	CREATE INDEX loan_due ON loan_loan (due, id, deleted_at);

@@ -92,7 +92,7 @@ func (stateType) toDB(v any) any              { return textual{}.toDB(v) }
 func (stateType) fromDB(raw any) (any, error) { return fromText(raw) }
 
 func (t stateType) where(w *db.Where, column string, texts []string, _ *Env) error {
-	var wanted []string
+	var wanted, unwanted []string
 	open := t.kind.open()
 	for _, text := range texts {
 		switch {
@@ -101,19 +101,25 @@ func (t stateType) where(w *db.Where, column string, texts []string, _ *Env) err
 		case text == Done:
 			wanted = append(wanted, slices.DeleteFunc(t.names(), func(n string) bool { return slices.Contains(open, n) })...)
 		default:
-			if _, err := t.Parse(strings.TrimPrefix(text, "!"), nil); err != nil {
+			not, isNot := strings.CutPrefix(text, "!")
+			if _, err := t.Parse(not, nil); err != nil {
 				return err
 			}
-			if not, ok := strings.CutPrefix(text, "!"); ok {
-				w.And(column+" <> ?", not)
-				continue
+			if isNot {
+				unwanted = append(unwanted, not)
+			} else {
+				wanted = append(wanted, not)
 			}
-			wanted = append(wanted, text)
 		}
 	}
-	if len(wanted) > 0 && len(wanted) < len(t.kind.States) {
-		slices.Sort(wanted)
-		db.In(w, column, slices.Compact(wanted))
+	if len(wanted) == 0 {
+		wanted = t.names()
+	}
+	// What is left is named, too, rather than what is not: an index finds the one and not the other.
+	wanted = slices.DeleteFunc(wanted, func(n string) bool { return slices.Contains(unwanted, n) })
+	slices.Sort(wanted)
+	if wanted = slices.Compact(wanted); len(wanted) < len(t.kind.States) {
+		db.In(w, column, wanted)
 	}
 	return nil
 }
