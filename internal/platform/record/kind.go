@@ -20,8 +20,7 @@
 //
 // all NOT NULL, and indexes that end with "id, deleted_at": one that begins with each column its lists can be sorted by, one with each that
 // people often filter by, followed by the usual order's column ("owner, updated_at, id, deleted_at"), "state, due, id, deleted_at" for
-// what is overdue, and one
-// with Key.
+// what is overdue, and one with Key.
 package record
 
 import (

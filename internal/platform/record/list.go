@@ -10,6 +10,7 @@ import (
 
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/fulltext"
 )
 
 const (
@@ -259,44 +260,65 @@ func (s *Store) Listed(ctx context.Context, kind string, q Query, env *Env, curs
 		return listed, err
 	}
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-		n, err := k.count(tx, q, env, few+1)
-		if err != nil {
-			return err
+		most := few
+		if q.Text != "" {
+			most = fulltext.MaxFound // no words find more, and looking for them twice costs more than sorting
 		}
-		if listed.Count, listed.More = min(n, MaxCount), n > MaxCount; n == 0 {
-			return o.after(new(db.Where), cursor) // a cursor that is none is one here, too
+		page, n, err := k.sorted(tx, q, env, o, cursor, max(limit, 1), most)
+		if err == nil && n > int64(most) {
+			page, err = k.walked(tx, q, env, o, cursor, max(limit, 1))
 		}
-		listed.Page, err = k.page(tx, q, env, o, cursor, max(limit, 1), n <= few)
+		listed = Listed{Page: page, Count: min(n, MaxCount), More: n > MaxCount}
 		return err
 	})
 	return listed, err
 }
 
-// page reads one page. Few records are found first and then sorted; of many, the order's index is walked until there are enough. Left to
-// themselves, both engines at times sort a million rows for a page of fifty, or walk a million to find none.
-func (k *kept) page(tx *db.Tx, q Query, env *Env, o order, cursor string, limit int, sorted bool) (page db.Page[*Record], err error) {
-	var along *order
-	if !sorted {
-		along = &o
+// Few records are found first and then sorted; of many, the order's index is walked until there are enough. Left to themselves, both engines at
+// times sort a million rows for a page of fifty, or walk a million to find none.
+
+// sorted finds all that is meant, as far as most, counts it, and sorts it for one page. Where there is more than most, the page is of no use.
+func (k *kept) sorted(tx *db.Tx, q Query, env *Env, o order, cursor string, limit, most int) (page db.Page[*Record], n int64, err error) {
+	w, err := k.where(tx, q, env)
+	if err != nil {
+		return page, 0, err
 	}
-	w, err := k.whereBut(tx, q, env, along)
+	// Found once, and whole: the limit keeps the engines from pulling the order in.
+	found := `WITH found AS MATERIALIZED (SELECT ` + o.columns() + ` FROM ` + k.Table + w.String() + fmt.Sprintf(` LIMIT %d) `, most+1)
+	w.Reset()
+	if err := o.after(w, cursor); err != nil {
+		return page, 0, err
+	}
+	list, err := db.List(tx, func(row db.Scanner) (*Record, error) { return k.scan(counted{row, &n}) }, found+`SELECT `+k.columns+`, (SELECT COUNT(*) FROM found) FROM `+k.Table+
+		` WHERE id IN (SELECT id FROM found`+w.String()+` ORDER BY `+o.sql()+` LIMIT `+w.Next(1)+`) ORDER BY `+o.sql(), w.Args(limit+1)...)
+	if err == nil && len(list) == 0 && cursor != "" { // no row carries the count
+		n, err = k.count(tx, q, env, most+1)
+	}
+	if err != nil {
+		return page, 0, err
+	}
+	page, err = db.Paged(list, limit, o.key)
+	return page, n, err
+}
+
+// counted reads a record's row that has a count behind it.
+type counted struct {
+	db.Scanner
+	n *int64
+}
+
+func (c counted) Scan(into ...any) error { return c.Scanner.Scan(append(into, c.n)...) }
+
+// walked reads one page along the index of the order.
+func (k *kept) walked(tx *db.Tx, q Query, env *Env, o order, cursor string, limit int) (page db.Page[*Record], err error) {
+	w, err := k.whereBut(tx, q, env, &o)
 	if err != nil {
 		return page, err
-	}
-	from := k.Table
-	if sorted {
-		// The limit keeps the engines from pulling the order in.
-		from = `(SELECT ` + o.columns() + ` FROM ` + k.Table + w.String() + fmt.Sprintf(` LIMIT %d) AS found`, few+1)
-		w.Reset()
 	}
 	if err := o.after(w, cursor); err != nil {
 		return page, err
 	}
-	query := `SELECT ` + k.columns + ` FROM ` + k.Table + w.String() + ` ORDER BY ` + o.sql() + ` LIMIT ` + w.Next(1)
-	if sorted {
-		query = `SELECT ` + k.columns + ` FROM ` + k.Table + ` WHERE id IN (SELECT id FROM ` + from + w.String() + ` ORDER BY ` + o.sql() + ` LIMIT ` + w.Next(1) + `) ORDER BY ` + o.sql()
-	}
-	list, err := db.List(tx, k.scan, query, w.Args(limit+1)...)
+	list, err := db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+w.String()+` ORDER BY `+o.sql()+` LIMIT `+w.Next(1), w.Args(limit+1)...)
 	if err != nil {
 		return page, err
 	}
@@ -348,18 +370,17 @@ func (s *Store) Each(ctx context.Context, kind string, q Query, env *Env, f func
 	if err != nil {
 		return err
 	}
-	for cursor, sorted := "", false; ; {
+	many := false
+	for cursor := ""; ; {
 		var page db.Page[*Record]
 		err := s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-			if cursor == "" {
-				n, err := k.count(tx, q, env, few+1)
-				if err != nil {
-					return err
-				}
-				// What becomes more on the way would be cut off: half of what is sorted is room enough.
-				sorted = n <= few/2
+			n := int64(0)
+			if !many {
+				page, n, err = k.sorted(tx, q, env, o, cursor, exportPage, few)
 			}
-			page, err = k.page(tx, q, env, o, cursor, exportPage, sorted)
+			if many = many || n > few; many && err == nil {
+				page, err = k.walked(tx, q, env, o, cursor, exportPage)
+			}
 			return err
 		})
 		if err != nil {
