@@ -23,6 +23,7 @@ import (
 	"yagura/internal/platform/config"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/logstore"
+	"yagura/internal/platform/record/notices"
 	"yagura/internal/platform/spool"
 	"yagura/sigma"
 )
@@ -76,6 +77,7 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 		return e, err
 	}
 	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Records: e.Record, Units: e.Accounts, Notify: e.Notify})
+	notices.Wire(e.Record, e.Notify) // all kinds of records are registered
 	if e.Tokens, err = source.OpenTokens(ctx, e.DB, e.Ledger); err != nil {
 		return e, err
 	}

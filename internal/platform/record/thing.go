@@ -50,6 +50,34 @@ func (s *Store) seen(tx *db.Tx, person string, r *Record) (*auth.User, bool, err
 	return who, may, err
 }
 
+// MaySee reports whether a person may see a record now, whoever asks: for what is told to people who are not there. Errors: fault.NotFound for
+// a person who is not active.
+func (s *Store) MaySee(ctx context.Context, person, kind, id string) (may bool, err error) {
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		who, err := s.opt.People.Someone(tx, person)
+		if err != nil {
+			return err
+		}
+		may, err = s.May(tx, who, kind, id)
+		return err
+	})
+	return may, err
+}
+
+// MaySeeTask is MaySee for a task.
+func (s *Store) MaySeeTask(ctx context.Context, person, id string) (may bool, err error) {
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		who, err := s.opt.People.Someone(tx, person)
+		if err != nil {
+			return err
+		}
+		_, err = s.task(tx, who, id)
+		may = err == nil
+		return err
+	})
+	return may, err
+}
+
 // noneOf is the error for what is not there, or is another record's.
 func noneOf(what, id string) error {
 	return fault.New(fault.NotFound, "fault.not_found", "there is no %s %.80q", what, id)
