@@ -165,7 +165,8 @@ func (f *furnished) pages() []shown {
 	for _, m := range f.site.Modules() {
 		for _, route := range m.Routes {
 			method, path, _ := strings.Cut(route.Pattern, " ")
-			if method != http.MethodGet || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/scim/") || unvisited()[route.Pattern] != "" {
+			// What hangs on a record ({thing}) is looked at in the tests of package desk, which hang something on one.
+			if method != http.MethodGet || strings.Contains(path, "{thing}") || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/scim/") || unvisited()[route.Pattern] != "" {
 				continue
 			}
 			mux.Handle(route.Pattern, http.NotFoundHandler())
