@@ -95,12 +95,36 @@ func furnish(t *testing.T) *furnished {
 		{"/notifications/rules", url.Values{"name": {"重大度が高いアラート"}, "enabled": {"1"}, "severity": {"high"}, "topic": {"alert.opened"}, "kind": {"alert"}, "role": {"analyst"}, "do": {"save"}}},
 		{"/tasks", url.Values{"title": {"VPN機器の更新計画を確認"}, "due": {"2026-12-01"}}},
 		{"/people/" + f.employee.ID + "/roles", url.Values{"role": {"analyst"}, "version": {"1"}, "reason": {"異動のため"}}},
+		{"/notifications/targets", url.Values{"name": {"#csirt"}, "kind": {"slack"}, "lang": {"ja"}, "address": {"https://hooks.slack.example/x"}}},
+		{"/notifications/rules", url.Values{"name": {"高以上"}, "severity": {"high"}, "role": {"analyst"}, "do": {"save"}}},
 	} {
 		if got := f.get(f.admin.ID, do.path, do.form); got.Code >= 400 {
 			t.Fatalf("POST %s: status %d: %s", do.path, got.Code, got.Body)
 		}
 	}
+	f.notified(ctx)
 	return f
+}
+
+// notified works off jobs until the administrator has been told of an alert.
+func (f *furnished) notified(ctx context.Context) {
+	f.t.Helper()
+	ctx, stop := context.WithCancel(ctx)
+	ended := make(chan error)
+	go func() { ended <- f.Jobs.Run(ctx) }()
+	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		n, err := f.Notify.Unread(ctx, f.admin.ID)
+		if err != nil || time.Now().After(deadline) {
+			f.t.Errorf("the administrator was told of nothing: %v", err)
+		}
+		if n > 0 || f.t.Failed() {
+			break
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		f.t.Error(err)
+	}
 }
 
 // get asks for a page as a person, "" for a guest, or sends a form.

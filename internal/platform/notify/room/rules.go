@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/notify"
 	"yagura/internal/platform/web"
 )
@@ -113,7 +114,7 @@ func (x *Room) ruleView(r *http.Request, rule notify.Rule) (v ruleView, err erro
 		}
 	}
 	for _, kind := range x.n.Kinds() {
-		kinds = append(kinds, web.Option{Value: kind, Label: kind})
+		kinds = append(kinds, web.Option{Value: kind, Label: label(t, "notify.kind.", kind)})
 	}
 	v.Topics, v.Kinds = boxes(topics, rule.When.Topics), boxes(kinds, rule.When.Kinds)
 	for s := notify.Informational; s <= notify.Critical; s++ {
@@ -121,7 +122,7 @@ func (x *Room) ruleView(r *http.Request, rule notify.Rule) (v ruleView, err erro
 	}
 	v.Fields = []web.Option{{Value: "", Label: t.T("notify.field.any")}}
 	for _, name := range sorted(fields) {
-		v.Fields = append(v.Fields, web.Option{Value: name, Label: name})
+		v.Fields = append(v.Fields, web.Option{Value: name, Label: label(t, "notify.field.", name)})
 	}
 	for _, op := range []string{notify.Contains, notify.Is, notify.Lacks} {
 		v.Ops = append(v.Ops, web.Option{Value: op, Label: t.T("notify.op." + op)})
@@ -132,6 +133,14 @@ func (x *Room) ruleView(r *http.Request, rule notify.Rule) (v ruleView, err erro
 	}
 	v.Send, err = x.destination(r.Context(), c, "", rule.Send)
 	return v, err
+}
+
+// label is what people call a kind or a field; one that has no words yet is called by its name.
+func label(t *i18n.Printer, prefix, name string) string {
+	if t.Has(prefix + name) {
+		return t.T(prefix + name)
+	}
+	return name
 }
 
 func sorted(set map[string]bool) []string {
