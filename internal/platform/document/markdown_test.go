@@ -148,8 +148,8 @@ func TestAnchorsKeepTextsApart(t *testing.T) {
 
 func TestMentions(t *testing.T) {
 	t.Parallel()
-	got := document.Mentions("@taro, see @花子. mail: a@b.example `@code` @taro\n\n    @indented\n\n(@ken-1_x) 担当は@次郎さん @")
-	if want := []string{"taro", "花子", "ken-1_x", "次郎さん"}; !slices.Equal(got, want) {
+	got := document.Mentions("@taro, see @花子. mail: a@b.example `@code` @taro\n\n    @indented\n\n(@ken-1_x) 担当は@次郎さん @ @sato@example.jp.")
+	if want := []string{"taro", "花子", "ken-1_x", "次郎さん", "sato@example.jp"}; !slices.Equal(got, want) {
 		t.Errorf("mentions: %q, want %q", got, want)
 	}
 }

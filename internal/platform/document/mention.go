@@ -35,7 +35,8 @@ const (
 	maxReference = 300 // of a reference
 )
 
-// mentionParser reads "@name" where a word could begin: letters of any script, digits, ".", "_" and "-".
+// mentionParser reads "@name" where a word could begin: letters of any script, digits, ".", "_" and "-"; or "@" and a whole mail address,
+// where that is somebody's.
 type mentionParser struct{ hooks Hooks }
 
 func (*mentionParser) Trigger() []byte { return []byte{'@'} }
@@ -45,16 +46,27 @@ func (x *mentionParser) Parse(_ ast.Node, block text.Reader, _ parser.Context) a
 		return nil // an e-mail address
 	}
 	line, _ := block.PeekLine()
-	name := nameAt(line[1:])
-	if name == "" {
+	for _, name := range namesAt(line[1:]) {
+		if target, ok := x.hooks.Mention(name); ok {
+			block.Advance(1 + len(name))
+			return &mark{target: target, class: "mention"}
+		}
+	}
+	return nil
+}
+
+// namesAt are the names that a line may begin with, the longest first: a mail address, and its first part.
+func namesAt(line []byte) (names []string) {
+	first := nameAt(line)
+	if first == "" {
 		return nil
 	}
-	target, ok := x.hooks.Mention(name)
-	if !ok {
-		return nil
+	if rest, ok := bytes.CutPrefix(line[len(first):], []byte("@")); ok {
+		if domain := nameAt(rest); domain != "" {
+			names = append(names, first+"@"+domain)
+		}
 	}
-	block.Advance(1 + len(name))
-	return &mark{target: target, class: "mention"}
+	return append(names, first)
 }
 
 func nameAt(line []byte) string {
