@@ -12,6 +12,7 @@ var icons = map[string]string{
 	"clock":    `<circle cx="8" cy="8" r="6"/><path d="M8 4.5V8l2.5 1.5"/>`,
 	"chevron":  `<path d="m4 6 4 4 4-4"/>`,
 	"right":    `<path d="m6 4 4 4-4 4"/>`,
+	"up":       `<path d="M8 13V3m-4 4 4-4 4 4"/>`,
 	"left":     `<path d="m10 4-4 4 4 4"/>`,
 	"close":    `<path d="m4 4 8 8m0-8-8 8"/>`,
 	"menu":     `<path d="M2 4h12M2 8h12M2 12h12"/>`,

@@ -25,6 +25,7 @@ type taskRow struct {
 	Next    string // where its forms lead back to
 	Again   string // how it comes again
 	Waits   []string
+	Above   string // the task that it can be put before
 }
 
 // tasksView is the tasks of a record.
@@ -61,6 +62,9 @@ func (x *desk) tasksView(r *http.Request, view *detailView) (tasksView, error) {
 			row.Waits = append(row.Waits, titles[id])
 		}
 		if t.State == record.Open {
+			if n := len(v.Open); n > 0 && row.MayEdit {
+				row.Above = v.Open[n-1].ID
+			}
 			v.Open = append(v.Open, row)
 		} else {
 			v.Ended = append(v.Ended, row)

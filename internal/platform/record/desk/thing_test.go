@@ -234,3 +234,22 @@ func TestATaskThatIsSavedUnchangedGoesOnCounting(t *testing.T) {
 		t.Errorf("%+v became %+v, %v", task, after, err)
 	}
 }
+
+func TestTasksAreMovedUp(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	self := c.make()
+	for _, title := range []string{"first", "second"} {
+		c.post(self+"/tasks", http.StatusSeeOther, url.Values{"title": {title}})
+	}
+	page := c.Do(webtest.Request{As: webtest.Admin, Path: self + "?tab=tasks"}).Body.String()
+	form := regexp.MustCompile(`action="(/tasks/[^"]+/move)">.*?name="before" value="([^"]+)"`).FindStringSubmatch(page)
+	if form == nil || strings.Count(page, "/move\"><input") != 1 {
+		t.Fatalf("one of two tasks can be moved up: %s", page)
+	}
+	c.post(form[1], http.StatusSeeOther, url.Values{"before": {form[2]}, "next": {self}})
+	page = c.Do(webtest.Request{As: webtest.Admin, Path: self + "?tab=tasks"}).Body.String()
+	if strings.Index(page, ">second<") > strings.Index(page, ">first<") {
+		t.Error("the second task is not before the first")
+	}
+}
