@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yagura/internal/platform/blob"
+	"yagura/internal/platform/calendar"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/jobs"
 	"yagura/internal/platform/ledger"
@@ -32,6 +33,21 @@ func (x *Records) registerJobs(log *slog.Logger) {
 	regular(jobs.Spec{Name: "record.remind", Owner: "record", Attempts: 2}, "*/5 * * * *", func(ctx context.Context) error {
 		_, err := x.Record.Remind(ctx)
 		return err
+	})
+	regular(jobs.Spec{Name: "record.due", Owner: "record", Attempts: 2}, "*/15 * * * *", func(ctx context.Context) error {
+		// Until the next business day is over: on a Friday, people hear of Monday.
+		next := x.Organisation.Calendar.NextBusinessDay(calendar.DateOf(time.Now().In(x.Organisation.Zone)))
+		_, err := x.Record.RemindDue(ctx, next.AddDays(1).At(0, 0, x.Organisation.Zone))
+		return err
+	})
+	// Records that were there before their kind was one, as after an upgrade. Those that are findable cost one look at the index.
+	regular(jobs.Spec{Name: "record.reindex", Owner: "record", Attempts: 3, Timeout: 6 * time.Hour}, "40 * * * *", func(ctx context.Context) error {
+		for _, k := range x.Record.Kinds() {
+			if _, err := x.Record.Reindex(ctx, k.Name); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	regular(jobs.Spec{Name: "record.uploads", Owner: "record", Attempts: 2}, "*/10 * * * *", func(ctx context.Context) error {
 		return x.Record.ForgetUploads(ctx)

@@ -78,6 +78,7 @@ func Untracked() map[string]string {
 		"mail_outbox":     "mails that wait",
 		"preference":      "how people like their pages to look",
 
+		"record_said":        "which owners were told that a record is due",
 		"record_reading":     "which columns somebody looks at",
 		"record_bulk":        "the way back from a change of many records, for an hour; each change is in its record's history",
 		"record_upload":      "lists that wait for their sender's word, for an hour; what was imported is in record_import",

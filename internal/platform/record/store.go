@@ -77,6 +77,7 @@ type Store struct {
 	order     []string
 	listeners []Listener
 	reminded  []TaskListener
+	due       []DueListener
 
 	mu sync.Mutex // for reindexing
 }

@@ -1,5 +1,5 @@
-// Package notices tells people of what concerns them in records of every kind: that they are named in a comment, asked for an approval or
-// handed an original, that what they asked for was decided, that a task is theirs, ready, due or overdue.
+// Package notices tells people of what concerns them in records of every kind: that one is theirs, due or overdue, that
+// somebody comments on theirs or names them in a comment, that they are asked for an approval or handed an original, that what they asked for was decided, that a task is theirs, ready, due or overdue.
 //
 // What it promises: a notice belongs to the transaction of what it tells of; who may not see the record or the task is not told, whether when
 // it is sent or when it is read; nobody is told of what they did themselves; none of it leaves for channels outside.
@@ -21,6 +21,10 @@ import (
 // The topics. Those of tasks are called as the store's events are.
 const (
 	mention   = "record.mention"
+	remark    = "record.comment"
+	given     = "record.assigned"
+	due       = "record.due"
+	late      = "record.overdue"
 	approval  = "record.approval"
 	decided   = "record.decided"
 	handOver  = "record.hand_over"
@@ -35,6 +39,10 @@ const (
 func Topics() []notify.Topic {
 	return []notify.Topic{
 		{Name: mention, Args: []string{"who", "title"}, Severity: notify.Low, Mail: notify.On},
+		{Name: remark, Args: []string{"who", "title"}, Severity: notify.Low, Mail: notify.Off},
+		{Name: given, Args: []string{"who", "title"}, Severity: notify.Low, Mail: notify.On},
+		{Name: due, Args: []string{"title", "due"}, Severity: notify.Low, Mail: notify.On},
+		{Name: late, Args: []string{"title", "due"}, Severity: notify.Medium, Mail: notify.On},
 		{Name: approval, Args: []string{"who", "title"}, Severity: notify.Medium, Mail: notify.On},
 		{Name: decided, Args: []string{"title", "state"}, Severity: notify.Low, Mail: notify.Off},
 		{Name: handOver, Args: []string{"who", "title"}, Severity: notify.Medium, Mail: notify.On},
@@ -69,6 +77,12 @@ func Wire(store *record.Store, n Notifier) {
 		return may(store.MaySeeTask(ctx, p.ID, id))
 	}})
 	store.Listen(func(tx *db.Tx, e record.Event) error { return tellRecord(tx, n, e) })
+	store.ListenDue(func(tx *db.Tx, e record.DueEvent) error {
+		return n.Send(tx, notify.Notice{
+			Topic: e.Action, Ref: e.Record.Kind.Ref(e.Record.ID), Unit: e.Record.Unit, To: notify.To(e.Record.Owner),
+			Args: notify.Args{"title": notify.Text(e.Record.Title), "due": notify.Time(e.Record.Due)},
+		})
+	})
 	store.ListenTasks(func(tx *db.Tx, e record.TaskEvent) error { return tellTask(tx, n, e) })
 }
 
@@ -82,6 +96,9 @@ func may(yes bool, err error) (bool, error) {
 
 // tellRecord tells whom an event of a record concerns.
 func tellRecord(tx *db.Tx, n Notifier, e record.Event) error {
+	if err := tellOwner(tx, n, e); err != nil {
+		return err
+	}
 	people := slices.DeleteFunc(slices.Clone(e.Mentions), func(person string) bool { return person == tx.Actor() })
 	if len(people) == 0 {
 		return nil
@@ -104,6 +121,26 @@ func tellRecord(tx *db.Tx, n Notifier, e record.Event) error {
 	}
 	x.Path = e.Record.Address() + "?tab=" + tab
 	return n.Send(tx, x)
+}
+
+// tellOwner tells the owner of a record that it is theirs now, or that somebody said something about it, unless they did so themselves or the
+// comment names them.
+func tellOwner(tx *db.Tx, n Notifier, e record.Event) error {
+	owner, topic, tab := e.Record.Owner, "", ""
+	switch {
+	case owner == "" || owner == tx.Actor() || slices.Contains(e.Mentions, owner) || !e.Record.DeletedAt.IsZero():
+		return nil
+	case e.Before == nil || e.Before.Owner != owner:
+		topic = given
+	case e.Action == "comment":
+		topic, tab = remark, "?tab=timeline"
+	default:
+		return nil
+	}
+	return n.Send(tx, notify.Notice{
+		Topic: topic, Ref: e.Record.Kind.Ref(e.Record.ID), Unit: e.Record.Unit, Path: e.Record.Address() + tab, To: notify.To(owner),
+		Args: notify.Args{"who": notify.Person(tx.Actor()), "title": notify.Text(e.Record.Title)},
+	})
 }
 
 // tellTask tells the owner of a task.

@@ -86,8 +86,24 @@ func TestWhoIsConcernedIsTold(t *testing.T) {
 	}
 	r, err := store.Create(ctx, aoki, "case", record.Values{"title": "感染"})
 	check("", err)
+	r, err = store.Edit(ctx, aoki, "case", r.ID, 1, record.Values{"owner": "baba", "due": now.Add(90 * time.Minute)}, "")
+	check("record.assigned baba", err)
+	_, err = store.Comment(ctx, aoki, "case", r.ID, "誰の名もない")
+	check("record.comment baba", err)
+	told := len(p.sent)
+	_, err = store.Comment(recordtest.As(t.Context(), baba), baba, "case", r.ID, "自分のもの")
+	check("record.comment baba", err)
+	_, err = store.Create(ctx, aoki, "case", record.Values{"title": "権限のない人の分", "owner": "nobody", "due": now.Add(time.Hour)})
+	check("record.assigned nobody", err) // the notifier asks the kind before it tells them: see below
+	for range 2 {
+		_, err = store.RemindDue(t.Context(), now.Add(2*time.Hour))
+		check("record.due baba", err)
+	}
+	if n := len(p.sent) - told; n != 2 {
+		t.Errorf("%d were told, of two things", n)
+	}
 	_, err = store.Comment(ctx, aoki, "case", r.ID, "@aoki だけ")
-	check("", err)
+	check("record.comment baba", err)
 	_, err = store.Comment(ctx, aoki, "case", r.ID, "@baba @aoki @nobody")
 	check("record.mention baba", err)
 	a, err := store.Ask(ctx, aoki, "case", r.ID, record.Asking{People: []record.Asked{{Person: "baba"}}})
@@ -106,6 +122,8 @@ func TestWhoIsConcernedIsTold(t *testing.T) {
 	now = now.Add(time.Hour + time.Second)
 	_, err = store.Remind(t.Context())
 	check("task.overdue baba", err)
+	_, err = store.RemindDue(t.Context(), now.Add(2*time.Hour))
+	check("record.overdue baba", err)
 
 	knows := func(kind, person, id string, want bool) {
 		t.Helper()
