@@ -220,23 +220,30 @@ func (s *Store) attachment(tx *db.Tx, by *auth.User, kind, id, attachment string
 // OpenAttachment opens a file for reading, and writes into its chain of custody who reads it. Removed ones are not opened. The context must
 // last as long as it is read.
 func (s *Store) OpenAttachment(ctx context.Context, by *auth.User, kind, id, attachment string) (a Attachment, content io.ReadSeekCloser, err error) {
+	may := func(tx *db.Tx) error {
+		if _, a, err = s.attachment(tx, by, kind, id, attachment); err == nil && !a.RemovedAt.IsZero() {
+			err = noneOf("attachment", attachment)
+		}
+		return err
+	}
+	if err = s.opt.DB.Read(ctx, may); err != nil {
+		return a, nil, err
+	}
+	// Beside the transaction that writes: a bucket may take its time, and others wait for their turn.
+	if content, err = s.opt.Blobs.Open(ctx, a.SHA256); err != nil {
+		return a, nil, err
+	}
 	err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-		if _, a, err = s.attachment(tx, by, kind, id, attachment); err != nil {
-			return err
-		}
-		if !a.RemovedAt.IsZero() {
-			return noneOf("attachment", attachment)
-		}
-		if content, err = s.opt.Blobs.Open(ctx, a.SHA256); err != nil {
+		if err := may(tx); err != nil {
 			return err
 		}
 		return s.custody(tx, a.ID, Read, "", "", "")
 	})
-	if err != nil && content != nil {
-		content.Close()
-		content = nil
+	if err != nil {
+		_ = content.Close()
+		return a, nil, err
 	}
-	return a, content, err
+	return a, content, nil
 }
 
 // Used reports whether an attachment needs a stored file: all that are there do, and those that were removed until Purge gave them up.
