@@ -52,6 +52,14 @@ func (x *Records) registerJobs(log *slog.Logger) {
 	regular(jobs.Spec{Name: "record.uploads", Owner: "record", Attempts: 2}, "*/10 * * * *", func(ctx context.Context) error {
 		return x.Record.ForgetUploads(ctx)
 	})
+	regular(jobs.Spec{Name: "record.index", Owner: "record", Attempts: 2, Timeout: time.Hour}, "20 * * * *", func(ctx context.Context) error {
+		for _, k := range x.Record.Kinds() {
+			if _, err := x.Record.Reindex(ctx, k.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	regular(jobs.Spec{Name: "record.purge", Owner: "record", Attempts: 3, Timeout: time.Hour}, "10 4 * * *", func(ctx context.Context) error {
 		if _, err := x.Record.Purge(ctx); err != nil {
 			return err

@@ -79,27 +79,28 @@ func (s *Store) Reindex(ctx context.Context, kind string) (n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for last := ""; ; {
-		var batch []*Record
+		var batch []string
 		err := s.opt.DB.Read(ctx, func(tx *db.Tx) (err error) {
-			batch, err = db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+` WHERE id > $1 AND id NOT IN (SELECT key FROM `+
-				k.text.Documents()+`) ORDER BY id LIMIT $2`, last, reindexBatch)
+			batch, err = db.List(tx, func(row db.Scanner) (id string, err error) { return id, row.Scan(&id) }, `SELECT id FROM `+k.Table+` WHERE id > $1
+				AND NOT EXISTS (SELECT 1 FROM `+k.text.Documents()+` AS found WHERE found.key = `+k.Table+`.id) ORDER BY id LIMIT $2`, last, reindexBatch)
 			return err
 		})
 		if err != nil || len(batch) == 0 {
 			return n, err
 		}
 		err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-			for _, r := range batch {
+			found, err := s.Find(tx, System(), kind, batch) // as they are now: somebody may have changed one since
+			for _, r := range found {
 				if err := k.text.Put(tx, r.ID, k.words(r)); err != nil {
 					return err
 				}
 			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return n, err
 		}
-		n, last = n+len(batch), batch[len(batch)-1].ID
+		n, last = n+len(batch), batch[len(batch)-1]
 	}
 }
 
