@@ -262,7 +262,7 @@ func (s *Store) undoOne(tx *db.Tx, by *auth.User, k *kept, r *Record, b back, ac
 		if m == nil {
 			return fault.New(fault.Conflict, "record.fault.state", "no move leads %s back to %s", k.Ref(r.ID), b.State)
 		}
-		if _, err := s.MoveTx(tx, by, k.Name, r.ID, Moving{Move: m.Name, Version: b.Version, Values: values, Why: note}); err != nil {
+		if _, err := s.MoveTx(tx, by, k.Name, r.ID, Moving{Move: m.Name, Version: b.Version, Values: values, Why: note, back: true}); err != nil {
 			return err
 		}
 		return nil

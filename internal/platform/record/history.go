@@ -87,7 +87,8 @@ func (s *Store) told(tx *db.Tx, e Event) error {
 	return nil
 }
 
-// History returns what was done to a record that may be shown to somebody, the latest first; cursor as with lists.
+// History returns what was done to a record that may be shown to somebody, the latest first; cursor as with lists. Of secret fields it says
+// that they were changed, and not what they were.
 func (s *Store) History(ctx context.Context, by *auth.User, kind, id, cursor string, limit int) (page db.Page[Entry], err error) {
 	limit = min(max(limit, 1), MaxHistory)
 	w := new(db.Where)
@@ -102,7 +103,8 @@ func (s *Store) History(ctx context.Context, by *auth.User, kind, id, cursor str
 		w.And("(at, id) < (?, ?)", at, last)
 	}
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-		if _, err := s.GetTx(tx, by, kind, id); err != nil {
+		r, err := s.GetTx(tx, by, kind, id)
+		if err != nil {
 			return err
 		}
 		list, err := db.List(tx, scanEntry, `SELECT `+entryColumns+` FROM record_history`+w.String()+
@@ -113,10 +115,21 @@ func (s *Store) History(ctx context.Context, by *auth.User, kind, id, cursor str
 		if page, err = db.Paged(list, limit, func(e Entry) []any { return []any{db.Micros(e.At), e.ID} }); err != nil {
 			return err
 		}
+		withoutSecrets(r.Kind, page.Items)
 		page.Items, err = s.withoutHidden(tx, by, page.Items)
 		return err
 	})
 	return page, err
+}
+
+func withoutSecrets(k *Kind, list []Entry) {
+	for _, e := range list {
+		for i, c := range e.Changes {
+			if f := k.Field(c.Field); f != nil && f.Secret {
+				e.Changes[i].From, e.Changes[i].To = "", ""
+			}
+		}
+	}
 }
 
 const entryColumns = `id, at, actor, action, note, changes, version`
@@ -150,15 +163,16 @@ func (s *Store) At(ctx context.Context, by *auth.User, kind, id string, version 
 // at returns the record as it was in an earlier version: what happened since is undone, step by step.
 func (s *Store) at(tx *db.Tx, r *Record, version int64) (*Record, error) {
 	was := r.clone()
-	for was.Version > version {
+	for last := (Entry{Version: r.Version + 1}); ; {
+		// What left the version as it was, a comment for one, stands between the changes, and there may be any number of it.
 		step, err := db.List(tx, scanEntry, `SELECT `+entryColumns+` FROM record_history
-			WHERE kind = $1 AND record_id = $2 AND version <= $3 AND version > $4 ORDER BY version DESC, at DESC, id DESC LIMIT 200`,
-			r.Kind.Name, r.ID, was.Version, version)
+			WHERE kind = $1 AND record_id = $2 AND version > $3 AND (version, at, id) < ($4, $5, $6) ORDER BY version DESC, at DESC, id DESC LIMIT 200`,
+			r.Kind.Name, r.ID, version, last.Version, db.Micros(last.At), last.ID)
 		if err != nil {
 			return nil, err
 		}
 		if len(step) == 0 {
-			break // it was made by its room in that version
+			break // what is older was made by its room in that version
 		}
 		for _, e := range step {
 			for _, c := range e.Changes {
@@ -168,8 +182,8 @@ func (s *Store) at(tx *db.Tx, r *Record, version int64) (*Record, error) {
 					}
 				}
 			}
-			was.Version = e.Version - 1
 		}
+		last = step[len(step)-1]
 	}
 	was.Version = version
 	return was, nil

@@ -56,13 +56,22 @@ func (s *Store) DryRun(ctx context.Context, env *Env, kind, id string, m Mapping
 		if len(lines) == 0 {
 			break
 		}
-		if err := s.opt.DB.Write(ctx, func(tx *db.Tx) error { return keepFates(tx, id, lines) }); err != nil {
+		err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
+			if err := d.stands(tx, id); err != nil {
+				return err
+			}
+			return keepFates(tx, id, lines)
+		})
+		if err != nil {
 			return nil, err
 		}
 		after = lines[len(lines)-1].Number
 	}
 	err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-		_, err := tx.Exec(`UPDATE record_upload SET state = $1 WHERE id = $2 AND state = $3`, UploadChecked, id, UploadSent)
+		if err := d.stands(tx, id); err != nil {
+			return err
+		}
+		_, err := tx.Exec(`UPDATE record_upload SET state = $1 WHERE id = $2`, UploadChecked, id)
 		return err
 	})
 	if err != nil {
@@ -139,6 +148,17 @@ type dryRun struct {
 	env  *Env
 	m    Mapping
 	keys map[string]int64 // the line on which each was seen first
+}
+
+// stands refuses to go on where another dry run began or ended since: what that one said may be imported already, and is not said again.
+func (d *dryRun) stands(tx *db.Tx, id string) error {
+	var n int
+	err := tx.QueryRow(`SELECT COUNT(*) FROM record_upload WHERE id = $1 AND state = $2 AND mapping = $3 AND blanks = $4`,
+		id, UploadSent, jsonText(d.m.Fields), flag(d.m.Blanks)).Scan(&n)
+	if err == nil && n == 0 {
+		err = fault.New(fault.Conflict, "record.import.fault.again", "another dry run of the upload %s was begun meanwhile", id)
+	}
+	return err
 }
 
 // judge says what would become of some lines.

@@ -49,8 +49,10 @@ func (k *Kind) MovesFor(by *auth.User, r *Record) (list []*Move) {
 type Moving struct {
 	Move    string
 	Version int64  // the record's, as it was seen; 0 takes whatever there is
-	Values  Values // fields filled in on the way
+	Values  Values // fields filled in on the way: those that the move needs or asks for
 	Why     string
+
+	back bool // it takes another move back (UndoBulk): every field may be what it was
 }
 
 // Move moves a record from state to state. Errors: a fault.Conflict where that is not a move from the state it is in, or it was changed since;
@@ -125,6 +127,15 @@ func (s *Store) mayMoveApproved(tx *db.Tx, before, after *Record, m *Move) error
 // moved puts the record into the move's state with what was filled in on the way.
 func (r *Record) moved(m *Move, with Moving, by *auth.User) error {
 	wrong := Wrong{}
+	for name := range with.Values {
+		// A move is no way around the right to edit, nor around another move's own fields.
+		if !with.back && !slices.Contains(m.Needs, name) && !slices.Contains(m.Asks, name) {
+			wrong[name] = invalid("record.fault.field", []any{name}, "the move %s fills in no %q", m.Name, name)
+		}
+	}
+	if len(wrong) > 0 {
+		return wrong
+	}
 	if err := r.fill(with.Values, moving, by); err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (t stateType) where(w *db.Where, column string, texts []string, _ *Env) err
 			}
 		}
 	}
-	if len(wanted) == 0 {
+	if len(unwanted) == len(texts) {
 		wanted = t.names()
 	}
 	// What is left is named, too, rather than what is not: an index finds the one and not the other.

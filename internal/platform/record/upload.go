@@ -129,7 +129,7 @@ func (s *Store) Upload(ctx context.Context, by *auth.User, kind, name string, ro
 		}
 	}
 	if err := s.keepLines(ctx, u, batch); err != nil {
-		return nil, err
+		return nil, errors.Join(err, s.DropUpload(context.WithoutCancel(ctx), by, kind, u.ID))
 	}
 	if u.Fates[FateWaiting] == 0 {
 		return nil, errors.Join(invalid("record.import.fault.empty", nil, "the list has no lines"), s.DropUpload(ctx, by, kind, u.ID))

@@ -338,7 +338,7 @@ func (x *desk) dryRun(w http.ResponseWriter, r *http.Request) error {
 	}
 	m := record.Mapping{Fields: r.PostForm["column"], Blanks: r.PostFormValue("blanks") == "true", Read: x.reading(in)}
 	u, err := x.opt.Store.DryRun(r.Context(), x.env(r), x.kind.Name, r.PathValue("upload"), m)
-	if fault.Is(err, fault.Invalid) {
+	if fault.Is(err, fault.Invalid) || fault.Is(err, fault.Conflict) {
 		return x.showUpload(w, r, http.StatusUnprocessableEntity, m.Fields, err)
 	}
 	if err != nil {
