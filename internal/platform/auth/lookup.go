@@ -79,12 +79,12 @@ func (a *Accounts) Called(tx *db.Tx, text string) (string, error) {
 	if text == "" || len(text) > maxEmail {
 		return "", nil
 	}
-	condition, arg := `email = $1`, any(strings.ToLower(text))
-	if address, err := NormalEmail(text); err == nil {
-		arg = address
-	} else if strings.Contains(text, "@") {
-		return "", nil
-	} else {
+	condition := `email = $1`
+	arg, err := NormalEmail(text)
+	if err != nil {
+		if strings.Contains(text, "@") {
+			return "", nil
+		}
 		condition, arg = `email LIKE $1 ESCAPE '\'`, strings.TrimPrefix(db.Contains(strings.ToLower(text)+"@"), "%")
 	}
 	ids, err := db.List(tx, func(row db.Scanner) (id string, err error) { return id, row.Scan(&id) },

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"yagura/internal/platform/auth"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/record"
 	"yagura/internal/platform/sheet"
@@ -466,9 +465,4 @@ func (d *Desk) personName(r *http.Request, id string) string {
 		return id
 	}
 	return person.Name
-}
-
-// mayBulk reports whether somebody may do anything at all with many records.
-func mayBulk(k *record.Kind, by *auth.User) bool {
-	return by.May(k.MayWrite()) || by.May(k.MayDelete())
 }

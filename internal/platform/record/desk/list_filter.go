@@ -284,7 +284,7 @@ func (x *desk) boundWord(r *http.Request, b *book, f *record.Field, text string)
 			return b.p.T("severity." + level.String())
 		}
 	case record.Person, record.Unit:
-		v, err := t.(record.Type).Parse(text, x.env(r))
+		v, err := t.Parse(text, x.env(r))
 		id, _ := v.(string)
 		if err == nil && f.Type.Word() == "person" {
 			return x.personName(r, id)
