@@ -38,6 +38,7 @@ import (
 	"yagura/internal/platform/ledger/room"
 	"yagura/internal/platform/oidc"
 	"yagura/internal/platform/once"
+	apiroom "yagura/internal/platform/openapi/room"
 	"yagura/internal/platform/people"
 	"yagura/internal/platform/preference"
 	"yagura/internal/platform/record/desk"
@@ -336,6 +337,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		room.New(site, s.Ledger, s.Accounts.Names, s.opt.Log).Module(),
 		jobsroom.New(site, s.Jobs).Module(),
 		documents.Module(),
+		apiroom.New(site, apiroom.Options{Version: build.Version(), PublicURL: PublicURL(s.opt.Config)}).Module(),
 		settings.New(site, s.settingsOptions()).Module(),
 	}, nil
 }

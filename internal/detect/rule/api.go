@@ -7,6 +7,7 @@ import (
 
 	"yagura/internal/detect/alert"
 	"yagura/internal/platform/i18n"
+	"yagura/internal/platform/openapi"
 	"yagura/sigma"
 )
 
@@ -58,6 +59,25 @@ type detailJSON struct {
 	Source         string        `json:"source"`
 }
 
+// pageJSON is a page of rules; Total counts all that the filters leave.
+type pageJSON struct {
+	Items []ruleJSON `json:"items"`
+	Total int        `json:"total"`
+	Next  string     `json:"next,omitempty"`
+}
+
+func docList() *openapi.Operation {
+	return &openapi.Operation{Summary: "List", Tag: "rules", Answer: pageJSON{}, Query: []openapi.Parameter{
+		openapi.Cursor(), openapi.Limit(MaxPage),
+		{Name: "q", Description: "Words that the rule has."},
+		{Name: "view", Description: "What the rules are doing.", Schema: openapi.Enum(string(viewAll), string(viewFired), string(viewReported), string(viewIdle), string(viewDisabled))},
+		{Name: "level", Description: "A severity."},
+		{Name: "origin", Description: "Where the rule comes from."},
+		{Name: "logsource", Description: "Its log source, as the list's address has it."},
+		{Name: "sort", Description: "What the list is ordered by, as its address has it."},
+	}}
+}
+
 func toJSON(r *Rule, stats alert.RuleStats) ruleJSON {
 	out := ruleJSON{
 		Key: r.Key, ID: r.ID, Title: r.Title, Level: r.Severity().String(), Status: r.Status, Logsource: logsourceJSON(r.Logsource),
@@ -92,13 +112,9 @@ func (x *Room) apiList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer := struct {
-		Rules []ruleJSON `json:"rules"`
-		Total int        `json:"total"`
-		Next  string     `json:"next,omitempty"`
-	}{[]ruleJSON{}, total, page.Next}
+	answer := pageJSON{[]ruleJSON{}, total, page.Next}
 	for _, one := range page.Items {
-		answer.Rules = append(answer.Rules, toJSON(one, stats[one.Key]))
+		answer.Items = append(answer.Items, toJSON(one, stats[one.Key]))
 	}
 	return writeJSON(w, answer)
 }

@@ -10,6 +10,7 @@ import (
 
 	"yagura/internal/detect/alert"
 	"yagura/internal/platform/i18n"
+	"yagura/internal/platform/openapi"
 	"yagura/internal/platform/web"
 	"yagura/sigma"
 )
@@ -66,8 +67,8 @@ func (x *Room) Module() web.Module {
 			{Pattern: "GET /rules/-/lint", Permission: MayRead, Handle: x.lint},
 			{Pattern: "GET /rules/-/add", Permission: MayWrite, Handle: x.showAdd},
 			{Pattern: "POST /rules/-/add", Permission: MayWrite, Handle: x.add},
-			{Pattern: "GET /api/v1/rules", Permission: MayRead, Handle: x.apiList},
-			{Pattern: "GET /api/v1/rules/{key}", Permission: MayRead, Handle: x.apiGet},
+			{Pattern: "GET /api/v1/rules", Permission: MayRead, Handle: x.apiList, Doc: docList()},
+			{Pattern: "GET /api/v1/rules/{key}", Permission: MayRead, Handle: x.apiGet, Doc: &openapi.Operation{Summary: "Read one with its text and what is wrong with it", Tag: "rules", Answer: detailJSON{}}},
 		},
 	}
 }

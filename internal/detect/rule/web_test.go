@@ -377,7 +377,7 @@ func TestAPI(t *testing.T) {
 		if code != http.StatusOK {
 			t.Fatal(code, page)
 		}
-		for _, one := range page["rules"].([]any) {
+		for _, one := range page["items"].([]any) {
 			seen[one.(map[string]any)["key"].(string)] = true
 		}
 		if next, _ = page["next"].(string); next == "" {

@@ -127,9 +127,7 @@ func (x *Room) apiHits(w http.ResponseWriter, r *http.Request) error {
 	for i, s := range h.Series {
 		series[i] = apiSeries{s.Name, s.Total, s.Hits}
 	}
-	return web.JSON(w, http.StatusOK, map[string]any{
-		"step": h.Step.Seconds(), "total": h.Total, "times": append([]time.Time{}, h.Times...), "series": series,
-	})
+	return web.JSON(w, http.StatusOK, apiHistogram{h.Step.Seconds(), h.Total, append([]time.Time{}, h.Times...), series})
 }
 
 // export streams everything that the query finds as a file, newest first: ?format=csv or ndjson.

@@ -82,10 +82,10 @@ func (x *Room) Module() web.Module {
 			{Pattern: "GET /search/tail", Permission: MayRead, Handle: x.follow},
 			{Pattern: "POST /search/saved", Permission: MaySave, Handle: x.save},
 			{Pattern: "POST /search/saved/{id}/delete", Permission: MaySave, Handle: x.remove},
-			{Pattern: "GET /api/v1/search", Permission: MayRead, Handle: x.apiSearch},
-			{Pattern: "GET /api/v1/search/fields", Permission: MayRead, Handle: x.apiFields},
-			{Pattern: "GET /api/v1/search/values", Permission: MayRead, Handle: x.apiValues},
-			{Pattern: "GET /api/v1/search/hits", Permission: MayRead, Handle: x.apiHits},
+			{Pattern: "GET /api/v1/search", Permission: MayRead, Handle: x.apiSearch, Doc: docSearch()},
+			{Pattern: "GET /api/v1/search/fields", Permission: MayRead, Handle: x.apiFields, Doc: docFields()},
+			{Pattern: "GET /api/v1/search/values", Permission: MayRead, Handle: x.apiValues, Doc: docValues()},
+			{Pattern: "GET /api/v1/search/hits", Permission: MayRead, Handle: x.apiHits, Doc: docHits()},
 		},
 	}
 }

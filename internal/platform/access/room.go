@@ -12,6 +12,7 @@ import (
 	"yagura/internal/platform/approval"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/openapi"
 	"yagura/internal/platform/web"
 )
 
@@ -99,7 +100,7 @@ func (x *Room) Module() web.Module {
 			{Pattern: "GET /roles/{name}", Permission: MayWrite, Fresh: true, Handle: x.form},
 			{Pattern: "POST /roles", Permission: MayWrite, Fresh: true, Handle: x.save},
 			{Pattern: "POST /roles/{name}/delete", Permission: MayWrite, Fresh: true, Handle: x.remove},
-			{Pattern: "GET /api/v1/roles", Permission: MayRead, Handle: x.api},
+			{Pattern: "GET /api/v1/roles", Permission: MayRead, Handle: x.api, Doc: docRoles()},
 		},
 	}
 }
@@ -278,18 +279,24 @@ func (x *Room) remove(w http.ResponseWriter, r *http.Request) error {
 	return x.site.Done(w, r, "/roles", web.Flash{Kind: web.Good, Text: web.T(r).T("role.deleted", name)})
 }
 
+// roleJSON is a role as programs see it.
+type roleJSON struct {
+	Name        string   `json:"name"`
+	Title       string   `json:"title"`
+	BuiltIn     bool     `json:"built_in"`
+	MFA         bool     `json:"mfa"`
+	Permissions []string `json:"permissions"`
+}
+
+func docRoles() *openapi.Operation {
+	return &openapi.Operation{Summary: "List the roles with all that each may do", Tag: "roles", Answer: openapi.Page(openapi.Of(roleJSON{}))}
+}
+
 // api answers with every role and what it may do, patterns resolved.
 func (x *Room) api(w http.ResponseWriter, r *http.Request) error {
-	type answer struct {
-		Name        string   `json:"name"`
-		Title       string   `json:"title"`
-		BuiltIn     bool     `json:"built_in"`
-		MFA         bool     `json:"mfa"`
-		Permissions []string `json:"permissions"`
-	}
-	list := []answer{}
+	list := []roleJSON{}
 	for _, role := range x.opt.Roles.List() {
-		one := answer{Name: role.Name, Title: cmp.Or(role.Title, web.T(r).T("role."+role.Name)), BuiltIn: role.BuiltIn, MFA: role.MFA, Permissions: []string{}}
+		one := roleJSON{Name: role.Name, Title: cmp.Or(role.Title, web.T(r).T("role."+role.Name)), BuiltIn: role.BuiltIn, MFA: role.MFA, Permissions: []string{}}
 		for _, p := range x.permissions() {
 			if role.Allows(p) {
 				one.Permissions = append(one.Permissions, p)
@@ -297,5 +304,5 @@ func (x *Room) api(w http.ResponseWriter, r *http.Request) error {
 		}
 		list = append(list, one)
 	}
-	return web.JSON(w, http.StatusOK, map[string]any{"roles": list})
+	return web.JSON(w, http.StatusOK, map[string]any{"items": list})
 }

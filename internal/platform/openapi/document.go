@@ -26,6 +26,8 @@ type Operation struct {
 	// AnswerType is its media type; "" is application/json.
 	AnswerType string
 	Status     int // 0 is 200, or 204 without an Answer
+	// Others are further statuses of success, with what is answered then.
+	Others map[int]any
 }
 
 // Parameter is a part of the query, or a header.
@@ -35,6 +37,21 @@ type Parameter struct {
 	Schema      Schema // nil is a string
 	Required    bool
 	Many        bool // it may be repeated
+}
+
+// Cursor is the parameter that asks for the next page of a list.
+func Cursor() Parameter {
+	return Parameter{Name: "cursor", Description: "The next of the page before."}
+}
+
+// Limit is the parameter that bounds a page.
+func Limit(most int) Parameter {
+	return Parameter{Name: "limit", Description: "How many at most, up to " + strconv.Itoa(most) + ".", Schema: Integer()}
+}
+
+// IdempotencyKey is the header of package once.
+func IdempotencyKey() Parameter {
+	return Parameter{Name: "Idempotency-Key", Description: "Up to 255 characters. A POST that is sent again with the same key within a day is carried out once, and answered the same."}
 }
 
 // Entry is a route with its description.
@@ -95,7 +112,7 @@ func problem() Schema {
 
 func describe(e Entry, method, path string) map[string]any {
 	op := e.Operation
-	out := map[string]any{"operationId": id(method, path), "summary": op.Summary, "tags": []string{op.Tag}}
+	out := map[string]any{"operationId": ID(method, path), "summary": op.Summary, "tags": []string{op.Tag}}
 	description := op.Description
 	if e.Permission != "" {
 		description = strings.TrimSpace(description + "\n\nTakes the permission `" + e.Permission + "`.")
@@ -106,7 +123,7 @@ func describe(e Entry, method, path string) map[string]any {
 	}
 	out["description"] = description
 	var parameters []any
-	for _, name := range wildcards(path) {
+	for _, name := range Wildcards(path) {
 		parameters = append(parameters, map[string]any{"name": name, "in": "path", "required": true, "schema": String()})
 	}
 	for where, list := range map[string][]Parameter{"query": op.Query, "header": op.Headers} {
@@ -127,19 +144,27 @@ func describe(e Entry, method, path string) map[string]any {
 	return out
 }
 
-func responses(op *Operation, method string) map[string]any {
-	status := op.Status
-	if status == 0 {
-		status = http.StatusOK
-		if op.Answer == nil {
-			status = http.StatusNoContent
-		}
+// Success is the status of an operation that did what it was asked.
+func (o *Operation) Success() int {
+	switch {
+	case o.Status != 0:
+		return o.Status
+	case o.Answer == nil:
+		return http.StatusNoContent
 	}
+	return http.StatusOK
+}
+
+func responses(op *Operation, method string) map[string]any {
+	status := op.Success()
 	done := map[string]any{"description": http.StatusText(status)}
 	if op.Answer != nil {
 		done["content"] = content(op.AnswerType, op.Answer)
 	}
 	list := map[string]any{strconv.Itoa(status): done}
+	for status, answer := range op.Others {
+		list[strconv.Itoa(status)] = map[string]any{"description": http.StatusText(status), "content": content("", answer)}
+	}
 	failures := []string{"400", "401", "403", "404", "429", "500"}
 	if method != http.MethodGet {
 		failures = append(failures, "409", "412", "413")
@@ -172,8 +197,8 @@ func (p Parameter) describe(in string) map[string]any {
 	return out
 }
 
-// wildcards are the names in a pattern's braces.
-func wildcards(path string) (names []string) {
+// Wildcards are the names in a pattern's braces.
+func Wildcards(path string) (names []string) {
 	for part := range strings.SplitSeq(path, "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
 			names = append(names, strings.TrimSuffix(strings.TrimSuffix(name, "}"), "..."))
@@ -182,8 +207,8 @@ func wildcards(path string) (names []string) {
 	return names
 }
 
-// id names an operation: "get_alerts_id".
-func id(method, path string) string {
+// ID names an operation: "get_alerts_id".
+func ID(method, path string) string {
 	path = strings.TrimPrefix(path, "/api/v1")
 	name := strings.Map(func(r rune) rune {
 		switch {

@@ -51,7 +51,11 @@ func (x *Room) apiList(w http.ResponseWriter, r *http.Request) error {
 	for _, p := range page.Items {
 		people = append(people, forAPI(p))
 	}
-	return web.JSON(w, http.StatusOK, map[string]any{"people": people, "next": page.Next})
+	answer := map[string]any{"items": people}
+	if page.Next != "" {
+		answer["next"] = page.Next
+	}
+	return web.JSON(w, http.StatusOK, answer)
 }
 
 func (x *Room) apiGet(w http.ResponseWriter, r *http.Request) error {
@@ -62,23 +66,25 @@ func (x *Room) apiGet(w http.ResponseWriter, r *http.Request) error {
 	return web.JSON(w, http.StatusOK, forAPI(p))
 }
 
+// apiUnit is an organisation unit as programs see it.
+type apiUnit struct {
+	ID     string `json:"id"`
+	Parent string `json:"parent,omitempty"`
+	Code   string `json:"code"`
+	Name   string `json:"name"`
+	NameEn string `json:"name_en,omitempty"`
+}
+
 func (x *Room) apiUnits(w http.ResponseWriter, r *http.Request) error {
 	units, err := x.opt.Accounts.Units(r.Context())
 	if err != nil {
 		return err
 	}
-	type unit struct {
-		ID     string `json:"id"`
-		Parent string `json:"parent,omitempty"`
-		Code   string `json:"code"`
-		Name   string `json:"name"`
-		NameEn string `json:"name_en,omitempty"`
-	}
-	list := []unit{}
+	list := []apiUnit{}
 	for _, u := range units {
-		list = append(list, unit{u.ID, u.Parent, u.Code, u.Name, u.NameEn})
+		list = append(list, apiUnit{u.ID, u.Parent, u.Code, u.Name, u.NameEn})
 	}
-	return web.JSON(w, http.StatusOK, map[string]any{"units": list})
+	return web.JSON(w, http.StatusOK, map[string]any{"items": list})
 }
 
 // wish is what a program asks for: of a new person all of it, of one who is there what is to change.
@@ -118,6 +124,13 @@ func given(text *string) string {
 	return *text
 }
 
+// madePerson is a new person, and what is still to be done.
+type madePerson struct {
+	apiPerson
+	Invitation string `json:"invitation,omitempty"`
+	Approval   string `json:"approval,omitempty"` // the request for roles that take a second person
+}
+
 // apiCreate makes a person and invites them, or a service account. Where no mail goes out, the answer has the invitation's link.
 func (x *Room) apiCreate(w http.ResponseWriter, r *http.Request) error {
 	asked, err := x.readWish(w, r)
@@ -138,11 +151,7 @@ func (x *Room) apiCreate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer := struct {
-		apiPerson
-		Invitation string `json:"invitation,omitempty"`
-		Approval   string `json:"approval,omitempty"` // the request for roles that take a second person
-	}{apiPerson: forAPI(p)}
+	answer := madePerson{apiPerson: forAPI(p)}
 	if waiting != nil {
 		answer.Approval = waiting.ID
 	}

@@ -97,11 +97,11 @@ func (x *Room) Module() web.Module {
 			change("GET /units/{id}", x.unitForm),
 			change("POST /units", x.saveUnit),
 			change("POST /units/{id}/delete", x.deleteUnit),
-			{Pattern: "GET /api/v1/people", Permission: MayRead, Handle: x.apiList},
-			{Pattern: "GET /api/v1/people/{id}", Permission: MayRead, Handle: x.apiGet},
-			{Pattern: "POST /api/v1/people", Permission: MayWrite, Handle: x.apiCreate},
-			{Pattern: "PATCH /api/v1/people/{id}", Permission: MayWrite, Handle: x.apiChange},
-			{Pattern: "GET /api/v1/units", Permission: MayRead, Handle: x.apiUnits},
+			{Pattern: "GET /api/v1/people", Permission: MayRead, Handle: x.apiList, Doc: docList()},
+			{Pattern: "GET /api/v1/people/{id}", Permission: MayRead, Handle: x.apiGet, Doc: doc("Read one", nil, apiPerson{})},
+			{Pattern: "POST /api/v1/people", Permission: MayWrite, Handle: x.apiCreate, Doc: docCreate()},
+			{Pattern: "PATCH /api/v1/people/{id}", Permission: MayWrite, Handle: x.apiChange, Doc: docChange()},
+			{Pattern: "GET /api/v1/units", Permission: MayRead, Handle: x.apiUnits, Doc: docUnits()},
 		},
 	}
 }

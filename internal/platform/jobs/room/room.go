@@ -44,14 +44,14 @@ func (x *Room) Module() web.Module {
 		Templates:   templates,
 		Permissions: []web.Permission{MayRead, MayWrite},
 		Nav:         []web.NavItem{{House: "settings", Key: "job.title", Path: "/jobs", Permission: MayRead, Order: 50}},
-		Routes: []web.Route{
+		Routes: append(x.apiRoutes(), []web.Route{
 			{Pattern: "GET /jobs", Permission: MayRead, Handle: x.list},
 			{Pattern: "GET /jobs/schedules", Permission: MayRead, Handle: x.schedules},
 			{Pattern: "POST /jobs/schedules/{name}/run", Permission: MayWrite, Handle: x.run},
 			{Pattern: "GET /jobs/{id}", Permission: MayRead, Handle: x.detail},
 			{Pattern: "POST /jobs/{id}/retry", Permission: MayWrite, Handle: x.decide("job.retried", x.queue.Retry)},
 			{Pattern: "POST /jobs/{id}/cancel", Permission: MayWrite, Handle: x.decide("job.cancelled", x.queue.Cancel)},
-		},
+		}...),
 	}
 }
 

@@ -66,7 +66,7 @@ func (x *Room) Module() web.Module {
 		Permissions: []web.Permission{MayRead, MayWrite},
 		Nav:         []web.NavItem{{House: "settings", Key: "notify.admin", Path: "/notifications/rules", Permission: MayRead, Order: 45}},
 		Commands:    []web.Command{{Key: "notify.title", Path: "/notifications"}, {Key: "notify.preferences", Path: "/notifications/preferences"}},
-		Routes: []web.Route{
+		Routes: append(x.apiRoutes(), []web.Route{
 			{Pattern: "GET /notifications", Permission: web.SignedIn, Handle: x.list},
 			{Pattern: "GET " + CountPath, Permission: web.SignedIn, Handle: x.count},
 			{Pattern: "GET /notifications/{id}", Permission: web.SignedIn, Handle: x.open},
@@ -95,7 +95,7 @@ func (x *Room) Module() web.Module {
 
 			{Pattern: "GET /notifications/deliveries", Permission: MayRead, Handle: x.deliveries},
 			{Pattern: "POST /notifications/deliveries/{id}/retry", Permission: MayWrite, Handle: x.retry},
-		},
+		}...),
 	}
 }
 

@@ -28,7 +28,7 @@ func (x *desk) apiRoutes() []web.Route {
 	if !k.Without.Create {
 		doc := x.doc("Make one", valuesSchema(k, true), recordSchema(k))
 		doc.Status = http.StatusCreated
-		doc.Headers = []openapi.Parameter{idempotency()}
+		doc.Headers = []openapi.Parameter{openapi.IdempotencyKey()}
 		routes = append(routes, web.Route{Pattern: "POST " + root, Permission: write, Handle: x.apiCreate, Doc: doc})
 	}
 	if !k.Without.Edit {

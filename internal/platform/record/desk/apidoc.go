@@ -1,8 +1,6 @@
 package desk
 
 import (
-	"strconv"
-
 	"yagura/internal/platform/openapi"
 	"yagura/internal/platform/record"
 )
@@ -21,12 +19,8 @@ func (x *desk) doc(summary string, body, answer openapi.Schema) *openapi.Operati
 // changing adds what every change of a record can name.
 func changing(op *openapi.Operation) *openapi.Operation {
 	op.Headers = append(op.Headers, openapi.Parameter{Name: "If-Match",
-		Description: "The version that the change is made on, as the ETag of reading it. Where it is another by now, nothing is done and 412 is answered. Without it the change is made to whatever there is."}, idempotency())
+		Description: "The version that the change is made on, as the ETag of reading it. Where it is another by now, nothing is done and 412 is answered. Without it the change is made to whatever there is."}, openapi.IdempotencyKey())
 	return op
-}
-
-func idempotency() openapi.Parameter {
-	return openapi.Parameter{Name: "Idempotency-Key", Description: "Up to 255 characters. A POST that is sent again with the same key within a day is carried out once, and answered the same."}
 }
 
 func (x *desk) docHistory() *openapi.Operation {
@@ -36,10 +30,7 @@ func (x *desk) docHistory() *openapi.Operation {
 }
 
 func paging() []openapi.Parameter {
-	return []openapi.Parameter{
-		{Name: "cursor", Description: "The next of the page before."},
-		{Name: "limit", Description: "How many at most, up to " + strconv.Itoa(record.MaxPage) + ".", Schema: openapi.Integer()},
-	}
+	return []openapi.Parameter{openapi.Cursor(), openapi.Limit(record.MaxPage)}
 }
 
 func (x *desk) docList() *openapi.Operation {

@@ -1,0 +1,200 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"yagura/internal/platform/openapi"
+	apiroom "yagura/internal/platform/openapi/room"
+)
+
+// compiled makes a schema that answers are held against.
+func compiled(t *testing.T, name string, schema any) *jsonschema.Schema {
+	t.Helper()
+	text, err := json.Marshal(schema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err := compiler.AddResource("schema.json", document); err != nil {
+		t.Fatal(err)
+	}
+	made, err := compiler.Compile("schema.json")
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return nil
+	}
+	return made
+}
+
+// TestTheDocumentOfTheAPI finds a route of the API without a description, and holds the document against what OpenAPI 3.1 asks of one.
+func TestTheDocumentOfTheAPI(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for _, e := range apiroom.Entries(h.site) {
+		if e.Operation == nil || e.Operation.Summary == "" || e.Operation.Tag == "" {
+			t.Errorf("%s has no description", e.Pattern)
+		}
+	}
+	answer := h.ask("employee", http.MethodGet, apiroom.DocumentPath, nil)
+	var document struct {
+		OpenAPI string
+		Info    struct{ Title, Version string }
+		Paths   map[string]map[string]struct {
+			OperationID string
+			Tags        []string
+			Parameters  []struct {
+				Name, In string
+				Required bool
+				Schema   map[string]any
+			}
+			RequestBody *struct {
+				Content map[string]struct{ Schema map[string]any }
+			}
+			Responses map[string]struct {
+				Ref         string `json:"$ref"`
+				Description string
+				Content     map[string]struct{ Schema map[string]any }
+			}
+		}
+		Components struct {
+			Responses map[string]any
+			Schemas   map[string]map[string]any
+		}
+	}
+	if err := json.Unmarshal(answer.Body.Bytes(), &document); err != nil || answer.Code != http.StatusOK {
+		t.Fatalf("status %d, %v", answer.Code, err)
+	}
+	if document.OpenAPI != "3.1.0" || document.Info.Title == "" || document.Info.Version == "" || len(document.Paths) < 15 {
+		t.Errorf("the head of the document: %s %+v, %d paths", document.OpenAPI, document.Info, len(document.Paths))
+	}
+	for name, schema := range document.Components.Schemas {
+		compiled(t, name, schema)
+	}
+	ids := make(map[string]string)
+	for path, operations := range document.Paths {
+		for method, op := range operations {
+			name := method + " " + path
+			if ids[op.OperationID] != "" || op.OperationID == "" {
+				t.Errorf("%s and %s are both called %q", name, ids[op.OperationID], op.OperationID)
+			}
+			ids[op.OperationID] = name
+			seen := make(map[string]bool)
+			var inPath []string
+			for _, p := range op.Parameters {
+				if key := p.In + " " + p.Name; seen[key] {
+					t.Errorf("%s has the parameter %s twice", name, key)
+				} else {
+					seen[key] = true
+				}
+				if !slices.Contains([]string{"path", "query", "header"}, p.In) || p.In == "path" && !p.Required {
+					t.Errorf("%s: the parameter %+v", name, p)
+				}
+				if p.In == "path" {
+					inPath = append(inPath, p.Name)
+				}
+				compiled(t, name+" "+p.Name, p.Schema)
+			}
+			if !slices.Equal(inPath, openapi.Wildcards(path)) {
+				t.Errorf("%s declares the path's parameters %q", name, inPath)
+			}
+			if op.RequestBody != nil {
+				for _, body := range op.RequestBody.Content {
+					compiled(t, name+" body", body.Schema)
+				}
+			}
+			success := false
+			for status, response := range op.Responses {
+				success = success || strings.HasPrefix(status, "2")
+				if ref, ok := strings.CutPrefix(response.Ref, "#/components/responses/"); ok && document.Components.Responses[ref] != nil {
+					continue
+				}
+				if response.Ref != "" || response.Description == "" {
+					t.Errorf("%s answers %s with %+v", name, status, response)
+				}
+				for _, content := range response.Content {
+					compiled(t, name+" "+status, content.Schema)
+				}
+			}
+			if !success || len(op.Tags) != 1 {
+				t.Errorf("%s never succeeds, or stands in %q", name, op.Tags)
+			}
+		}
+	}
+}
+
+// TestAnswersAreWhatTheDocumentSays asks a furnished house every question that the API takes, and holds each answer against its schema. The
+// ids come from the lists themselves.
+func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
+	t.Parallel()
+	f := furnish(t)
+	ask := func(path string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		r.Header.Set("Accept", "application/json")
+		r.AddCookie(&http.Cookie{Name: visit, Value: f.admin.ID})
+		w := httptest.NewRecorder()
+		f.site.Handler().ServeHTTP(w, r)
+		return w
+	}
+	lists := map[string]string{"/api/v1/jobs": "?state=done"} // what waits is gone before it is read
+	for _, e := range apiroom.Entries(f.site) {
+		method, path, _ := strings.Cut(e.Pattern, " ")
+		if method != http.MethodGet {
+			continue
+		}
+		if before, after, found := strings.Cut(path, "/{"); found {
+			_, rest, _ := strings.Cut(after, "}")
+			var list struct {
+				Items []struct{ ID, Key string }
+			}
+			if err := json.Unmarshal(ask(before+lists[before]).Body.Bytes(), &list); err != nil || len(list.Items) == 0 {
+				t.Errorf("%s: the list %s has nothing to read: %v", e.Pattern, before, err)
+				continue
+			}
+			id := list.Items[0].ID
+			if strings.HasPrefix(after, "key}") {
+				id = list.Items[0].Key
+			}
+			path = before + "/" + id + rest
+		}
+		answer := ask(path + lists[path])
+		schema := compiled(t, e.Pattern, openapi.Of(e.Operation.Answer))
+		if answer.Code != http.StatusOK || schema == nil {
+			t.Errorf("%s: status %d: %.300s", path, answer.Code, answer.Body)
+			continue
+		}
+		texts := []string{answer.Body.String()}
+		if e.Operation.AnswerType == "application/x-ndjson" {
+			texts = nil
+			for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+				texts = append(texts, lines.Text())
+			}
+			if len(texts) == 0 {
+				t.Errorf("%s answers nothing", path)
+			}
+		}
+		for _, text := range texts {
+			value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+			if err == nil {
+				err = schema.Validate(value)
+			}
+			if err != nil {
+				t.Errorf("%s answers what its document does not say: %v\n%.500s", path, err, text)
+				break
+			}
+		}
+	}
+}
