@@ -1,10 +1,14 @@
 package record_test
 
 import (
+	"context"
 	"fmt"
 	"iter"
+	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
@@ -179,6 +183,57 @@ func TestEndedRecordsOfAKindWithoutAnEndAreNone(t *testing.T) {
 	for state, want := range map[string]int64{"done": 0, "open": 1, "!out": 1, "!wanted": 0} {
 		if n, _, err := s.Count(t.Context(), "loan", record.Query{}.With("state", state), s.Env(t.Context(), aoki, nil)); err != nil || n != want {
 			t.Errorf("%s: %d, want %d, %v", state, n, want, err)
+		}
+	}
+}
+
+func TestReadersDoNotWaitForEachOthersConnections(t *testing.T) {
+	t.Parallel()
+	s := open(t, dbtest.New(t))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	const many = 200 // more than there are connections
+	var here, all sync.WaitGroup
+	here.Add(many)
+	together := make(chan struct{})
+	go func() { here.Wait(); close(together) }()
+	for range many {
+		all.Go(func() {
+			env := s.Env(ctx, aoki, nil)
+			env.Person = func(text string) (string, error) { // goes on when all look somebody up, which none does holding a connection
+				here.Done()
+				select {
+				case <-together:
+					return text, nil
+				case <-ctx.Done():
+					return "", ctx.Err()
+				}
+			}
+			if _, err := s.Listed(ctx, "loan", record.Query{}.With("owner", "baba"), env, "", 10); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestAQueryIsBounded(t *testing.T) {
+	t.Parallel()
+	s := open(t, dbtest.New(t))
+	env := s.Env(t.Context(), aoki, nil)
+	k, err := s.Kind("loan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.ParseQuery(url.Values{"host": strings.Split(strings.Repeat("x,", 501), ",")}); !fault.Is(err, fault.Invalid) {
+		t.Errorf("501 texts: %v", err)
+	}
+	for _, v := range []record.SavedView{
+		{Kind: "loan", Name: "long", Query: "host=" + strings.Repeat("x", 8000)},
+		{Kind: "loan", Name: "wide", Columns: []string{"cost", "number", "cost"}},
+	} {
+		if _, err := s.SaveView(t.Context(), env, v); !fault.Is(err, fault.Invalid) {
+			t.Errorf("%s: %v", v.Name, err)
 		}
 	}
 }

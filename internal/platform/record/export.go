@@ -52,7 +52,7 @@ func (s *Store) Export(ctx context.Context, kind string, q Query, env *Env, do E
 	if err := k.checkColumns(do.Fields); err != nil {
 		return 0, err
 	}
-	id := db.NewID()
+	id, env := db.NewID(), k.ahead(q, env)
 	if err := s.beginExport(ctx, k, id, q, env, do); err != nil {
 		return 0, err
 	}
@@ -83,7 +83,7 @@ func (s *Store) Export(ctx context.Context, kind string, q Query, env *Env, do E
 
 func (s *Store) beginExport(ctx context.Context, k *kept, id string, q Query, env *Env, do Exporting) error {
 	return s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-		query, err := k.canonical(tx, q.Values().Encode(), env)
+		query, err := k.canonical(tx, q, env)
 		if err != nil {
 			return err
 		}

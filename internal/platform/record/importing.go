@@ -44,17 +44,22 @@ func (s *Store) DryRun(ctx context.Context, env *Env, kind, id string, m Mapping
 	}
 	for after := int64(0); ; {
 		var lines []Line
-		err := s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-			if lines, err = uploadLines(tx, id, after, uploadBatch, ""); err != nil {
-				return err
-			}
-			return d.judge(tx, lines)
+		err := s.opt.DB.Read(ctx, func(tx *db.Tx) (err error) {
+			lines, err = uploadLines(tx, id, after, uploadBatch, "")
+			return err
 		})
 		if err != nil {
 			return nil, err
 		}
 		if len(lines) == 0 {
 			break
+		}
+		read, err := d.read(lines) // beside a transaction: it looks people up
+		if err != nil {
+			return nil, err
+		}
+		if err := s.opt.DB.Read(ctx, func(tx *db.Tx) error { return d.judge(tx, lines, read) }); err != nil {
+			return nil, err
 		}
 		err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
 			if err := d.stands(tx, id); err != nil {
@@ -138,6 +143,18 @@ func (e *Env) remembering() *Env {
 	}
 	c := *e
 	c.Person, c.Unit = once(e.Person), once(e.Unit)
+	if e.Below != nil {
+		below := make(map[string][]string)
+		c.Below = func(id string) (list []string, err error) {
+			if known, ok := below[id]; ok {
+				return known, nil
+			}
+			if list, err = e.Below(id); err == nil {
+				below[id] = list
+			}
+			return list, err
+		}
+	}
 	return &c
 }
 
@@ -161,25 +178,37 @@ func (d *dryRun) stands(tx *db.Tx, id string) error {
 	return err
 }
 
-// judge says what would become of some lines.
-func (d *dryRun) judge(tx *db.Tx, lines []Line) error {
-	parsed := make([]Values, len(lines))
-	wrongs := make([]Wrong, len(lines))
-	states := make([]string, len(lines))
-	var keys []string
+// readLine is what stands in a line.
+type readLine struct {
+	values Values
+	wrong  Wrong
+	state  string
+}
+
+// read reads the cells of some lines.
+func (d *dryRun) read(lines []Line) ([]readLine, error) {
+	list := make([]readLine, len(lines))
 	for i := range lines {
 		texts := d.texts(&lines[i])
-		states[i] = texts["state"]
+		list[i].state = texts["state"]
 		delete(texts, "state")
 		var err error
-		if parsed[i], err = d.k.Parse(texts, d.env); err != nil {
+		if list[i].values, err = d.k.Parse(texts, d.env); err != nil {
 			wrong, ok := errors.AsType[Wrong](err)
 			if !ok {
-				return err
+				return nil, err
 			}
-			wrongs[i] = wrong
+			list[i].wrong = wrong
 		}
-		if key := d.key(parsed[i]); key != "" {
+	}
+	return list, nil
+}
+
+// judge says what would become of some lines.
+func (d *dryRun) judge(tx *db.Tx, lines []Line, read []readLine) error {
+	var keys []string
+	for _, r := range read {
+		if key := d.key(r.values); key != "" {
 			keys = append(keys, key)
 		}
 	}
@@ -190,18 +219,19 @@ func (d *dryRun) judge(tx *db.Tx, lines []Line) error {
 	for i := range lines {
 		l := &lines[i]
 		l.Fate, l.RecordID, l.version, l.Changes, l.Problems, l.texts = FateWrong, "", 0, nil, nil, make(map[string]string)
-		for name, v := range parsed[i] {
+		values, before := read[i].values, read[i].wrong
+		for name, v := range values {
 			l.texts[name] = d.k.Field(name).Type.Text(v)
 		}
-		key := d.key(parsed[i])
-		err := d.fate(tx, l, parsed[i], states[i], key, found[key])
+		key := d.key(values)
+		err := d.fate(tx, l, values, read[i].state, key, found[key])
 		if wrong, ok := errors.AsType[Wrong](err); ok {
-			for name, e := range wrongs[i] {
+			for name, e := range before {
 				wrong[name] = e
 			}
 			err = wrong
 		} else if err == nil {
-			err = wrongs[i].orNil()
+			err = before.orNil()
 		}
 		if l.Problems, err = problems(err); err != nil {
 			return err
@@ -403,7 +433,7 @@ func (s *Store) importLine(tx *db.Tx, k *kept, env *Env, l *Line, taken map[stri
 		l.Fate = FateLate // somebody made it since
 		return nil
 	}
-	values, err := k.Parse(l.texts, env)
+	values, err := k.Parse(l.texts, nil) // as the dry run wrote them: whom they name is looked up already
 	if err == nil {
 		err = tx.Try(func() error {
 			if l.Fate == FateNew {

@@ -18,6 +18,8 @@ const (
 	MaxPage = 500
 	// MaxCount is how far counting goes: what is more is "more than".
 	MaxCount = 1000
+	// maxTexts is how many texts a query has in an address, all its filters together: each may cost a look into the database.
+	maxTexts = 500
 	// exportPage is how many records an export reads at once.
 	exportPage = 1000
 )
@@ -50,8 +52,12 @@ func (k *Kind) ParseQuery(values url.Values, aside ...string) (q Query, err erro
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	meant := 0
 	for _, name := range names {
 		texts := slices.DeleteFunc(slices.Clone(values[name]), func(t string) bool { return t == "" })
+		if meant += len(texts); meant > maxTexts {
+			return q, invalid("record.fault.query", nil, "the query has more than %d texts", maxTexts)
+		}
 		switch {
 		case len(texts) == 0 || slices.Contains(aside, name) || strings.HasPrefix(name, "_"):
 		case name == "q":
@@ -85,6 +91,18 @@ func (q Query) Values() url.Values {
 		v.Set("deleted", "true")
 	}
 	return v
+}
+
+// ahead is who reads, with all that the query's texts name looked up already. Within a transaction that would take a second connection while
+// the first is held: enough readers at once, and each waits for the others.
+func (k *Kind) ahead(q Query, env *Env) *Env {
+	env = env.remembering()
+	for _, filter := range q.Filters {
+		if f := k.Field(filter.Field); f != nil {
+			_ = f.Type.where(new(db.Where), f.column(), slices.Clone(filter.Texts), env) // what is wrong with it is said when it is asked
+		}
+	}
+	return env
 }
 
 // where are the query's conditions, with those under which somebody may see records at all.
@@ -259,6 +277,7 @@ func (s *Store) Listed(ctx context.Context, kind string, q Query, env *Env, curs
 	if err != nil {
 		return listed, err
 	}
+	env = k.ahead(q, env)
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
 		most := few
 		if q.Text != "" {
@@ -352,6 +371,7 @@ func (s *Store) Count(ctx context.Context, kind string, q Query, env *Env) (n in
 	if err != nil {
 		return 0, false, err
 	}
+	env = k.ahead(q, env)
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
 		n, err = k.count(tx, q, env, MaxCount+1)
 		return err
@@ -370,6 +390,7 @@ func (s *Store) Each(ctx context.Context, kind string, q Query, env *Env, f func
 	if err != nil {
 		return err
 	}
+	env = k.ahead(q, env)
 	many := false
 	for cursor := ""; ; {
 		var page db.Page[*Record]

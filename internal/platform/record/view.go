@@ -29,6 +29,7 @@ const (
 	// MaxViews is how many views of a kind one person keeps, and how many are shared.
 	MaxViews = 30
 	maxName  = 60
+	maxQuery = 8_000 // bytes: every reader of a shared view has it in their pages
 )
 
 // Views lists the views of a kind that somebody has: their own, and those that are shared, in order.
@@ -102,8 +103,13 @@ func (s *Store) SaveView(ctx context.Context, env *Env, v SavedView) (SavedView,
 	if err := k.checkColumns(v.Columns); err != nil {
 		return v, err
 	}
+	q, err := k.readQuery(v.Query)
+	if err != nil {
+		return v, err
+	}
+	env = k.ahead(q, env)
 	err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-		if v.Query, err = k.canonical(tx, v.Query, env); err != nil {
+		if v.Query, err = k.canonical(tx, q, env); err != nil {
 			return err
 		}
 		if v.ID != "" {
@@ -114,16 +120,20 @@ func (s *Store) SaveView(ctx context.Context, env *Env, v SavedView) (SavedView,
 	return v, err
 }
 
-// canonical writes a list's query in the one way it is kept, without what is no part of it: the page, the view. What cannot be asked is an error.
-func (k *kept) canonical(tx *db.Tx, query string, env *Env) (string, error) {
+// readQuery reads a list's query from an address, without what is no part of it: the page, the view.
+func (k *Kind) readQuery(query string) (Query, error) {
+	if len(query) > maxQuery {
+		return Query{}, invalid("record.fault.query", nil, "the query has more than %d bytes", maxQuery)
+	}
 	values, err := url.ParseQuery(strings.TrimPrefix(query, "?"))
 	if err != nil {
-		return "", invalid("record.fault.query", nil, "%.200q is no query: %v", query, err)
+		return Query{}, invalid("record.fault.query", nil, "%.200q is no query: %v", query, err)
 	}
-	q, err := k.ParseQuery(values, Aside()...)
-	if err != nil {
-		return "", err
-	}
+	return k.ParseQuery(values, Aside()...)
+}
+
+// canonical writes a query in the one way it is kept. What cannot be asked is an error.
+func (k *kept) canonical(tx *db.Tx, q Query, env *Env) (string, error) {
 	if _, err := k.order(q.Sort); err != nil {
 		return "", err
 	}
@@ -137,8 +147,8 @@ func (k *kept) canonical(tx *db.Tx, query string, env *Env) (string, error) {
 func Aside() []string { return []string{"cursor", "limit", "columns", "view", "format", "tab", "lang"} }
 
 func (k *Kind) checkColumns(columns []string) error {
-	for _, name := range columns {
-		if f := k.Field(name); f == nil || f.Secret {
+	for i, name := range columns {
+		if f := k.Field(name); f == nil || f.Secret || slices.Contains(columns[:i], name) {
 			return invalid("record.fault.column", []any{name}, "%s has no column %q", k.Name, name)
 		}
 	}
