@@ -29,6 +29,7 @@ import (
 	noticeroom "yagura/internal/platform/notify/room"
 	"yagura/internal/platform/preference"
 	"yagura/internal/platform/record"
+	"yagura/internal/platform/record/desk"
 	"yagura/internal/platform/scim"
 	"yagura/internal/platform/seal"
 )
@@ -139,7 +140,7 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 	settings := auth.Config{
 		Roles: x.Roles, Seal: x.Keys, Ledger: x.Ledger, Mailer: letters, PublicURL: opt.PublicURL,
 		IdleLimit: time.Duration(c.Auth.Idle), AbsoluteLimit: time.Duration(c.Auth.Absolute), StepUp: time.Duration(c.Auth.StepUp),
-		Passive: func(r *http.Request) bool { return r.URL.Path == noticeroom.CountPath },
+		Passive: func(r *http.Request) bool { return r.URL.Path == noticeroom.CountPath || desk.Asking(r) },
 		SignOn:  c.OIDC.Issuer != "", AutoSignIn: opt.Demo, Listen: c.HTTP.Listen, Events: opt.Events, Log: opt.Log,
 		Forget: []func(*db.Tx, string) error{scim.Forget(x.Ledger), preference.Forget, notify.Forget},
 	}

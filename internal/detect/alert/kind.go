@@ -15,7 +15,7 @@ const Name = "alert"
 // alerts are found by; nil knows none.
 func RecordKind(titles func(rule string) []string) *record.Kind {
 	return &record.Kind{
-		Name: Name, Path: "/alerts", House: "detect", Order: 20, Table: "alert_alert",
+		Name: Name, Path: "/alerts", House: "detect", Order: 20, Table: "alert_alert", Live: true,
 		Without: record.Without{Create: true, Delete: true, Import: true, Rename: true},
 		Fields: []record.Field{
 			{Name: "severity", Type: record.Level{}, Given: true},

@@ -57,7 +57,10 @@ type Kind struct {
 	Sort    string   // of lists by default: "-updated_at"
 	Sorts   []Sort   // orders of more than one column, besides those by a Field that has Sort
 	Without Without  // what this kind does not have
-	Alone   bool     // who asks for an approval may be among those who approve
+	// Live lists say by themselves that records came since they were shown: for kinds whose records machines make. The table has an index that
+	// begins with created_at.
+	Live  bool
+	Alone bool // who asks for an approval may be among those who approve
 	// Visible adds the condition under which a record is shown to somebody, for records that not all who may read the kind may see. Columns
 	// are those of Table, with no prefix. Nil shows all.
 	Visible func(tx *db.Tx, by *auth.User, w *db.Where) error

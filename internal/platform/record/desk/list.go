@@ -32,6 +32,9 @@ func (x *desk) listRoutes() []web.Route {
 	if !x.kind.Without.Delete {
 		routes = append(routes, web.Route{Pattern: "GET " + path + "/-/exports", Permission: web.Permission(x.kind.MayDelete()), Handle: x.exports})
 	}
+	if x.kind.Live {
+		routes = append(routes, web.Route{Pattern: "GET " + path + freshPath, Permission: read, Handle: x.countFresh})
+	}
 	if !x.kind.Without.Import {
 		routes = append(routes, x.importRoutes()...)
 	}
@@ -70,6 +73,7 @@ type listView struct {
 	MayCreate, MayImport, MayWrite, MaySelect, MayErase bool
 	DeletedHref                                         string
 	Exports                                             []web.Option // the addresses of the list as files
+	Fresh                                               fresh
 }
 
 // headCell is a heading of the table.
@@ -213,6 +217,7 @@ func (x *desk) listView(r *http.Request, l look) (*listView, error) {
 	}
 	v.Edited = v.View.ID != "" && v.View.Query != v.Query
 	v.Keep = keep(l, shown)
+	v.Fresh = x.freshView(l, v.Self, time.Now())
 	v.Chips = x.chips(r, b, l)
 	x.filters(r, in, l, v)
 	v.Orders, v.Columns = x.orders(p, l), x.columnOptions(p, l)

@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/url"
 	"os"
@@ -208,6 +209,31 @@ func (c *suppliers) lists() {
 	}
 	if book := c.get(webtest.Reader, "/suppliers/-/export?format=xlsx&view=all"); !strings.HasPrefix(book, "PK") {
 		c.t.Error("the workbook is none")
+	}
+}
+
+func TestAListSaysThatRecordsCame(t *testing.T) {
+	t.Parallel()
+	c := openSuppliers(t)
+	c.add("前からある委託先", "S-1")
+	page := c.says("/suppliers?q="+url.QueryEscape("委託先"), `hx-trigger="every 15s"`)
+	poll := html.UnescapeString(between(page, `data-quiet hx-get="/suppliers/-/fresh`, `"`))
+	ask := func() string { return c.get(webtest.Reader, "/suppliers/-/fresh"+poll) }
+	if page := ask(); strings.Contains(page, "since this list was shown") {
+		t.Errorf("nothing came, and the list says otherwise: %s", page)
+	}
+	c.add("後から来た委託先", "S-2")
+	c.add("別のもの", "S-3") // the list does not show it
+	if page := ask(); !strings.Contains(page, "1 new since") || !strings.Contains(page, `href="/suppliers?q=`) {
+		t.Errorf("one came, and the list does not say so: %s", page)
+	}
+	for _, path := range []string{"?_since=x", "?_since=-1", "?hat=1"} {
+		if answer := c.Do(webtest.Request{As: webtest.Reader, Path: "/suppliers/-/fresh" + path}); answer.Code != http.StatusBadRequest {
+			t.Errorf("%s: status %d", path, answer.Code)
+		}
+	}
+	if page := c.get(webtest.Reader, "/suppliers/-/fresh?_since=1&_list=https://evil.example/"); !strings.Contains(page, `href="/suppliers"`) {
+		t.Errorf("it leads to another house: %s", page)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // TestANewKindOfRecord does with suppliers comes of what stands in this file.
 func supplier() *record.Kind {
 	return &record.Kind{
-		Name: "supplier", Path: "/suppliers", House: "govern", Order: 50, Table: "supplier_supplier", Key: "code",
+		Name: "supplier", Path: "/suppliers", House: "govern", Order: 50, Table: "supplier_supplier", Key: "code", Live: true,
 		Fields: []record.Field{
 			{Name: "code", Type: record.Text{}, Required: true, Max: 20, Search: true, Sort: true, Fixed: true},
 			{Name: "tier", Type: record.Choice{"critical", "usual"}},
