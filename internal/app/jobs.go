@@ -40,15 +40,6 @@ func (x *Records) registerJobs(log *slog.Logger) {
 		_, err := x.Record.RemindDue(ctx, next.AddDays(1).At(0, 0, x.Organisation.Zone))
 		return err
 	})
-	// Records that were there before their kind was one, as after an upgrade. Those that are findable cost one look at the index.
-	regular(jobs.Spec{Name: "record.reindex", Owner: "record", Attempts: 3, Timeout: 6 * time.Hour}, "40 * * * *", func(ctx context.Context) error {
-		for _, k := range x.Record.Kinds() {
-			if _, err := x.Record.Reindex(ctx, k.Name); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 	regular(jobs.Spec{Name: "record.uploads", Owner: "record", Attempts: 2}, "*/10 * * * *", func(ctx context.Context) error {
 		return x.Record.ForgetUploads(ctx)
 	})

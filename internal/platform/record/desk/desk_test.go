@@ -20,7 +20,7 @@ import (
 // loan is a thing that somebody took home.
 func loan() *record.Kind {
 	return &record.Kind{
-		Name: "loan", Path: "/loans", House: "protect", Table: "loan_loan", Key: "number",
+		Name: "loan", Path: "/loans", House: "protect", Table: "loan_loan", Key: "number", Live: true,
 		Fields: []record.Field{
 			{Name: "number", Type: record.Text{}, Required: true, Search: true, Sort: true, Fixed: true},
 			{Name: "thing", Type: record.Choice{"pc", "phone"}},
