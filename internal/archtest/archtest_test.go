@@ -105,6 +105,8 @@ func TestWhoMayImportWhom(t *testing.T) {
 			switch {
 			case (strings.HasPrefix(s.path, "sigma/") || strings.HasPrefix(s.path, "internal/event/")) && !own && !s.test():
 				t.Errorf("%s imports %s: sigma and event import nothing of ours", s.path, path)
+			case strings.HasPrefix(s.path, "client/") && !own:
+				t.Errorf("%s imports %s: who builds with the client builds nothing else of ours", s.path, path)
 			case from == "platform" && to != "" && to != "platform":
 				t.Errorf("%s imports %s: the floor knows no house", s.path, path)
 			case from != "" && from != "platform" && to != "" && to != "platform" && to != from && !slices.Contains(downstream[from], to):
