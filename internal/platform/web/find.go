@@ -121,7 +121,12 @@ func (s *Site) records(ctx context.Context, user *auth.User, query string, limit
 	found, failed := make([][]Found, len(finders)), make([]error, len(finders))
 	var wait sync.WaitGroup
 	for i, finder := range finders {
-		wait.Go(func() { found[i], failed[i] = finder.Find(ctx, user, query, limit) })
+		wait.Go(func() {
+			failed[i] = sheltered(func() (err error) {
+				found[i], err = finder.Find(ctx, user, query, limit)
+				return err
+			})
+		})
 	}
 	wait.Wait()
 	at := make(map[string]int)

@@ -33,6 +33,7 @@ func TestTheSearchBox(t *testing.T) {
 		{webtest.Reader, i18n.Japanese, "監査", []string{"監査ログの消去"}, []string{"the secret of"}},
 		{webtest.Nobody, i18n.Japanese, "監査", nil, []string{"監査ログの消去", "the secret of", "/search"}},
 		{webtest.Admin, i18n.English, "broken", []string{"could not be searched", "/search?q=broken"}, nil},
+		{webtest.Admin, i18n.English, "panic", []string{"could not be searched", "/search?q=panic"}, []string{"nobody thought of"}},
 	} {
 		for target, path := range map[string]string{"options": "/find?q=", "": "/find?q="} {
 			answer := site.Do(webtest.Request{As: one.as, Lang: one.lang, Path: path + url.QueryEscape(one.query), HTMX: target})

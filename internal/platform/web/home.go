@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
 	"yagura/internal/platform/auth"
+	"yagura/internal/platform/fault"
 )
 
 // The overview, which is everybody's first page unless they chose another.
@@ -77,7 +79,12 @@ func (s *Site) cards(ctx context.Context, user *auth.User) (list []Waiting, fail
 	waiting, errs := make([]*Waiting, len(cards)), make([]error, len(cards))
 	var wait sync.WaitGroup
 	for i, card := range cards {
-		wait.Go(func() { waiting[i], errs[i] = card.Card(ctx, user) })
+		wait.Go(func() {
+			errs[i] = sheltered(func() (err error) {
+				waiting[i], err = card.Card(ctx, user)
+				return err
+			})
+		})
 	}
 	wait.Wait()
 	for i, one := range waiting {
@@ -92,6 +99,16 @@ func (s *Site) cards(ctx context.Context, user *auth.User) (list []Waiting, fail
 	}
 	slices.SortStableFunc(list, func(a, b Waiting) int { return cmp.Compare(a.Order, b.Order) })
 	return list, failed
+}
+
+// sheltered has a panic of one room's be its error: beside the request, where no handler catches it, it would end the program for everybody.
+func sheltered(ask func() error) (err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fault.New(fault.Internal, "", "panic: %v\n%s", problem, debug.Stack())
+		}
+	}()
+	return ask()
 }
 
 // StartPages are the pages that the reader may choose to begin with, the overview first.

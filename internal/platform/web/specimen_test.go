@@ -89,13 +89,16 @@ func (x specimen) rows() []specimenRow {
 
 // find finds rows; one of them stands on a page that readers may not open, and some are everybody's who may sign in.
 func (x specimen) find(_ context.Context, user *auth.User, query string, limit int) ([]web.Found, error) {
-	if query == "broken" {
+	switch query {
+	case "broken":
 		return nil, errors.New("the records cannot be reached")
+	case "panic":
+		panic("what nobody thought of")
 	}
 	var list []web.Found
 	for _, row := range x.rows() {
 		if strings.Contains(row.Title, query) && len(list) < limit {
-			list = append(list, web.Found{Kind: "alert.title", Title: row.Title, Note: row.Host, Level: row.Level, State: "alert.state.new", Tone: row.Kind, Path: "/specimen/" + row.ID})
+			list = append(list, web.Found{Kind: "kind.alert", Title: row.Title, Note: row.Host, Level: row.Level, State: "kind.alert.state.new", Tone: row.Kind, Path: "/specimen/" + row.ID})
 		}
 	}
 	return append(list, web.Found{Kind: "rule.title", Title: "the secret of " + query, Path: "/specimen/settings"}, web.Found{Kind: "rule.title", Title: "elsewhere", Path: "https://evil.example/"}), nil
@@ -105,9 +108,9 @@ func (x specimen) card(_ context.Context, user *auth.User) (*web.Waiting, error)
 	if !user.May("event.read") {
 		return nil, nil
 	}
-	w := &web.Waiting{Key: "alert.title", Count: 1234, Path: "/specimen"}
+	w := &web.Waiting{Key: "kind.alert", Count: 1234, Path: "/specimen"}
 	for _, row := range x.rows()[3:8] {
-		w.Items = append(w.Items, web.Found{Title: row.Title, Note: row.Host, Level: row.Level, State: "alert.state.new", Tone: row.Kind, Path: "/specimen/" + row.ID})
+		w.Items = append(w.Items, web.Found{Title: row.Title, Note: row.Host, Level: row.Level, State: "kind.alert.state.new", Tone: row.Kind, Path: "/specimen/" + row.ID})
 	}
 	return w, nil
 }
