@@ -162,6 +162,7 @@ func unvisited() map[string]string {
 		"GET /search/values":                      "a part of the search's page",
 		"GET /sources/-/certificate":              "a file, where syslog takes TLS",
 		"GET /account/second-factor/app":          "takes a session of its own; the account's own tests look at it",
+		"GET /alerts/{id}/pdf":                    "a file, which takes a press; the tests of package desk make one",
 		"GET /notifications/{id}":                 "leads on to what a notice is about",
 		"GET /search/tail":                        "goes on for ever",
 		"GET /account/second-factor/passkey/{id}": "takes an authenticator; the account's own tests look at it",

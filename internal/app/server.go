@@ -317,7 +317,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts})
+	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts, Press: s.Press})
 	return []web.Module{
 		records.Own(),
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),

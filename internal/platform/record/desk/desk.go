@@ -37,6 +37,7 @@ type Options struct {
 	Site   *web.Site
 	Store  *record.Store
 	People People
+	Press  Press // nil: records are not made into papers
 }
 
 // Desk is the pages of all kinds.

@@ -19,6 +19,9 @@ func (x *desk) detailRoutes() []web.Route {
 		{Pattern: "GET " + x.kind.Path + "/{id}/move/{move}", Permission: read, Handle: x.moveForm},
 		{Pattern: "POST " + x.kind.Path + "/{id}/move/{move}", Permission: read, Handle: x.move},
 	}
+	if x.opt.Press != nil {
+		routes = append(routes, web.Route{Pattern: "GET " + x.kind.Path + "/{id}/pdf", Permission: read, Handle: x.paper})
+	}
 	if !x.kind.Without.Create {
 		routes = append(routes,
 			web.Route{Pattern: "GET " + x.kind.Path + "/-/new", Permission: write, Handle: x.newForm},
@@ -135,6 +138,9 @@ func (x *desk) view(r *http.Request, tab string) (*detailView, error) {
 		if view.Actions, err = x.Actions(r, rec); err != nil {
 			return nil, err
 		}
+	}
+	if x.opt.Press != nil {
+		view.Actions = append(view.Actions, web.Option{Label: p.T("record.paper"), Value: view.Self + "/pdf"})
 	}
 	if view.Tabs, err = x.tabs(r, view); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"context"
 	"encoding/json"
 	"html"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
+	"yagura/internal/platform/document"
 	"yagura/internal/platform/record"
 	"yagura/internal/platform/record/desk"
 	"yagura/internal/platform/record/recordtest"
@@ -23,7 +25,14 @@ const mostLines = 120
 // suppliers is a site with the new kind on it, and what the store told.
 type suppliers struct {
 	*company
-	told []string // action and whom it concerns
+	told  []string // action and whom it concerns
+	paper document.Paper
+}
+
+// PDF keeps what is to be printed.
+func (c *suppliers) PDF(_ context.Context, paper document.Paper) ([]byte, error) {
+	c.paper = paper
+	return []byte("%PDF-"), nil
 }
 
 func openSuppliers(t *testing.T) *suppliers {
@@ -34,7 +43,7 @@ func openSuppliers(t *testing.T) *suppliers {
 		c.told = append(c.told, strings.Join(append([]string{e.Action}, e.Mentions...), " "))
 		return nil
 	})
-	d := desk.New(desk.Options{Site: c.Site.Site, Store: c.store, People: staff{}})
+	d := desk.New(desk.Options{Site: c.Site.Site, Store: c.store, People: staff{}, Press: c})
 	c.Mount(d.Own())
 	c.Mount(supplierRoom(c.Site.Site, d, k))
 	return c
@@ -147,6 +156,14 @@ func TestANewKindOfRecord(t *testing.T) {
 	c.post(self+"/tasks", http.StatusSeeOther, url.Values{"title": {"現地を確認する"}, "owner": {"reader"}, "due": {"2026-05-29"}, "unit": {"month"}, "every": {"3"}, "shift": {"following"}})
 	c.says(self+"?tab=tasks", "現地を確認する")
 
+	if pdf := c.get(webtest.Reader, self+"/pdf"); pdf != "%PDF-" {
+		t.Errorf("the paper is %q", pdf)
+	}
+	for _, sign := range []string{"入退室の記録なし", "**要確認**", "契約書", "渋谷", "利用中"} {
+		if !strings.Contains(c.paper.Markdown, sign) {
+			t.Errorf("the paper lacks %q: %s", sign, c.paper.Markdown)
+		}
+	}
 	c.lists()
 	c.programs(id)
 	c.says("/find?q="+url.QueryEscape("データセンター"), self)
