@@ -19,7 +19,7 @@ import (
 const Dropped = "dropped"
 
 const (
-	// MaxTasks is how many tasks a record may have.
+	// MaxTasks is how many open tasks a record may have, and how many of a record's are read at once: the open ones first.
 	MaxTasks = 500
 	maxWaits = 50 // tasks that one waits for
 	maxLeads = 10 // reminders of one task
@@ -218,7 +218,9 @@ func (s *Store) AddTaskTx(tx *db.Tx, by *auth.User, of ref.Ref, x Tasking) (*Tas
 // insertTask writes a new task.
 func (s *Store) insertTask(tx *db.Tx, t *Task) error {
 	var n int
-	err := tx.QueryRow(`SELECT COUNT(*), COALESCE(MAX(position), 0) + 1 FROM record_task WHERE kind = $1 AND record_id = $2`, t.Of.Kind, t.Of.ID).Scan(&n, &t.Position)
+	// What ended does not count: a task that comes again every day would one day not be done for it.
+	err := tx.QueryRow(`SELECT COUNT(CASE WHEN state = $3 THEN 1 END), COALESCE(MAX(position), 0) + 1 FROM record_task WHERE kind = $1 AND record_id = $2`,
+		t.Of.Kind, t.Of.ID, Open).Scan(&n, &t.Position)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -43,7 +44,11 @@ func (s *Store) tasksOf(tx *db.Tx, t *Task) ([]*Task, error) {
 		return db.List(tx, scanTask, `SELECT `+taskColumns+` FROM record_task WHERE kind = '' AND record_id = '' AND state = $1 AND owner = $2 ORDER BY position, id LIMIT $3`,
 			Open, t.Owner, MaxTasks)
 	}
-	return db.List(tx, scanTask, `SELECT `+taskColumns+` FROM record_task WHERE kind = $1 AND record_id = $2 ORDER BY position, id LIMIT $3`, t.Of.Kind, t.Of.ID, MaxTasks)
+	// Of more than are read the open ones are wanted; in their order they stand with the others.
+	list, err := db.List(tx, scanTask, `SELECT `+taskColumns+` FROM record_task WHERE kind = $1 AND record_id = $2
+		ORDER BY CASE WHEN state = $3 THEN 0 ELSE 1 END, position, id LIMIT $4`, t.Of.Kind, t.Of.ID, Open, MaxTasks)
+	slices.SortStableFunc(list, func(a, b *Task) int { return cmp.Or(cmp.Compare(a.Position, b.Position), cmp.Compare(a.ID, b.ID)) })
+	return list, err
 }
 
 // TaskFilter chooses among somebody's tasks.

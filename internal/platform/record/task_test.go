@@ -253,3 +253,23 @@ func TestReminders(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestATaskThatComesAgainIsNeverOneTooMany does a task as often as a record may have open ones, and once more.
+func TestATaskThatComesAgainIsNeverOneTooMany(t *testing.T) {
+	t.Parallel()
+	x := openDesk(t, dbtest.New(t))
+	r := x.loan("L-1")
+	due := time.Now().Add(time.Hour)
+	task := x.task(writer, r, record.Tasking{Title: "点検", Due: due, Rule: record.NewRule(1, calendar.Days, "", due, nil)})
+	for n := range record.MaxTasks + 1 {
+		next, err := x.end(writer, task, record.Done, "")
+		if err != nil || next == nil {
+			t.Fatalf("done %d times, then %v, %v", n, next, err)
+		}
+		task = next
+	}
+	list, err := x.Tasks(t.Context(), writer, r.Kind.Ref(r.ID))
+	if err != nil || len(list) != record.MaxTasks || list[len(list)-1].ID != task.ID {
+		t.Errorf("%d tasks, %v; the open one is not among them", len(list), err)
+	}
+}
