@@ -176,6 +176,9 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 			t.Errorf("%s: status %d: %.300s", path, answer.Code, answer.Body)
 			continue
 		}
+		if e.Operation.AnswerType == "text/csv" {
+			continue // a file; its content is tested where it is written
+		}
 		texts := []string{answer.Body.String()}
 		if e.Operation.AnswerType == "application/x-ndjson" {
 			texts = nil

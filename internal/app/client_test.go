@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"net/http/httptest"
 	"net/url"
 	"testing"
@@ -55,6 +56,23 @@ func TestTheClientAtTheRealServer(t *testing.T) {
 	}
 	if _, _, err := client.Get[readAlert](t.Context(), c, "alerts", "none"); !client.IsCode(err, "not_found") {
 		t.Errorf("an alert that is none: %v", err)
+	}
+	if _, err := c.Comment(t.Context(), "alerts", first.ID, "確認中"); err != nil {
+		t.Fatal(err)
+	}
+	for said, err := range c.Comments(t.Context(), "alerts", first.ID) {
+		if err != nil || said.Text != "確認中" || said.Author != f.admin.ID {
+			t.Errorf("%+v, %v", said, err)
+		}
+	}
+	file, err := c.Export(t.Context(), "alerts", "json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var exported []struct{ ID string }
+	if err := json.NewDecoder(file).Decode(&exported); err != nil || len(exported) < 5 {
+		t.Errorf("%d alerts in the export, %v", len(exported), err)
 	}
 	found := 0
 	for _, err := range c.Search(t.Context(), "*", url.Values{"since": {"48h"}, "limit": {"5"}}) {

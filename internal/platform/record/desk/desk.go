@@ -111,6 +111,7 @@ func (d *Desk) Module(room Room) web.Module {
 	m.Routes = append(m.Routes, x.detailRoutes()...)
 	m.Routes = append(m.Routes, x.thingRoutes()...)
 	m.Routes = append(m.Routes, x.apiRoutes()...)
+	m.Routes = append(m.Routes, x.apiThings()...)
 	return m
 }
 
