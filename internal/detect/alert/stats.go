@@ -18,30 +18,33 @@ type RuleStats struct {
 func (s *Store) RuleStats(ctx context.Context, since time.Time) (map[string]RuleStats, error) {
 	stats := make(map[string]RuleStats)
 	err := s.db.Read(ctx, func(tx *db.Tx) error {
-		_, err := db.List(tx, func(row db.Scanner) (struct{}, error) {
-			var rule string
-			var x RuleStats
-			var last int64
-			err := row.Scan(&rule, &last, &x.Open)
-			x.Last = db.Time(last)
-			stats[rule] = x
-			return struct{}{}, err
-		}, `SELECT rule_id, MAX(last_seen), SUM(CASE WHEN state <> 'closed' THEN 1 ELSE 0 END) FROM alert_alert GROUP BY rule_id`)
-		if err != nil {
+		// Each figure comes from an index alone: of a million alerts, no row is read.
+		if err := eachRule(tx, stats, func(x *RuleStats, last int64) { x.Last = db.Time(last) },
+			`SELECT rule_id, MAX(last_seen) FROM alert_alert GROUP BY rule_id`); err != nil {
 			return err
 		}
-		_, err = db.List(tx, func(row db.Scanner) (struct{}, error) {
-			var rule string
-			var n int64
-			err := row.Scan(&rule, &n)
-			x := stats[rule]
-			x.Matches = n
-			stats[rule] = x
-			return struct{}{}, err
-		}, `SELECT rule_id, SUM(count) FROM alert_rule_hour WHERE hour >= $1 GROUP BY rule_id`, db.Micros(since))
-		return err
+		if err := eachRule(tx, stats, func(x *RuleStats, n int64) { x.Open = n },
+			`SELECT rule_id, COUNT(*) FROM alert_alert WHERE state <> 'closed' GROUP BY rule_id`); err != nil {
+			return err
+		}
+		return eachRule(tx, stats, func(x *RuleStats, n int64) { x.Matches = n },
+			`SELECT rule_id, SUM(count) FROM alert_rule_hour WHERE hour >= $1 GROUP BY rule_id`, db.Micros(since))
 	})
 	return stats, err
+}
+
+// eachRule puts a figure that a query has for each rule into the statistics.
+func eachRule(tx *db.Tx, stats map[string]RuleStats, put func(x *RuleStats, figure int64), query string, args ...any) error {
+	_, err := db.List(tx, func(row db.Scanner) (struct{}, error) {
+		var rule string
+		var figure int64
+		err := row.Scan(&rule, &figure)
+		x := stats[rule]
+		put(&x, figure)
+		stats[rule] = x
+		return struct{}{}, err
+	}, query, args...)
+	return err
 }
 
 // RuleHours returns a rule's matches by hour since a time, hours without one left out.
