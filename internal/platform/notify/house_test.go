@@ -143,6 +143,7 @@ func words(t testing.TB) *i18n.Bundle {
 		}
 		for key, text := range map[string][2]string{
 			"notify.topic.box.opened": {"Box opened", "箱の開封"}, "notify.text.box.opened": {"{0} opened the box {1}", "{0}さんが箱「{1}」を開けました"},
+			"notify.topic.box.discussed": {"Box discussed", "箱についての話"}, "notify.text.box.discussed": {"{0} speaks of the box {1}", "{0}さんが箱「{1}」について話しています"},
 			"notify.topic.box.lost": {"Box lost", "箱の紛失"}, "notify.text.box.lost": {"The box {0} is lost", "箱「{0}」がなくなりました"},
 			"notify.topic.box.counted": {"Boxes counted", "箱の棚卸し"}, "notify.text.box.counted": {"{0, plural, one {# box} other {# boxes}} on {1}, {2}", "{1} の時点で {0, plural, other {#箱}}({2})"},
 		} {
@@ -209,6 +210,7 @@ func (h *house) start() {
 	h.Declare(
 		notify.Topic{Name: "box.opened", Args: []string{"who", "box"}, Severity: notify.Low, Mail: notify.On},
 		notify.Topic{Name: "box.lost", Args: []string{"box"}, Severity: notify.Critical, Mail: notify.On, Permission: "box.read"},
+		notify.Topic{Name: "box.discussed", Args: []string{"who", "box"}, Severity: notify.Low, Inside: true},
 		notify.Topic{Name: "box.counted", Args: []string{"n", "at", "level"}, Severity: notify.Informational, Mail: notify.Digest},
 	)
 	h.Know(notify.Kind{

@@ -100,6 +100,8 @@ type Topic struct {
 	Chain    []Step   // whom to tell when nobody reads it, unless an administrator chose otherwise
 	// Permission is what a notice without a record takes to be told of, "" for none.
 	Permission string
+	// Inside topics are told to no channel outside, whatever the record may: what people say to each other.
+	Inside bool
 }
 
 // Kind is a kind of record that notices can be about.
@@ -265,7 +267,7 @@ func (n *Notifier) mayKnow(ctx context.Context, topic string, a about, p auth.Pe
 // mayLeave reports whether a channel outside may be told. What is about no record has nothing to hide but what its
 // permission hides.
 func (n *Notifier) mayLeave(ctx context.Context, topic string, a about) (bool, error) {
-	if _, ok := n.topics[topic]; !ok {
+	if t, ok := n.topics[topic]; !ok || t.Inside {
 		return false, nil
 	}
 	if a.Ref.IsZero() {

@@ -202,8 +202,11 @@ func TestWhoMayNotKnowIsNotTold(t *testing.T) {
 				t.Errorf("%s has %d notices, %d mails", who, n, len(mails))
 			}
 		}
-		if calls := hook.taken(); len(calls) != 0 {
-			t.Errorf("the channel heard %s", calls[0].body)
+		word := opened("plans", "chiba") // of a box that may leave
+		word.Topic = "box.discussed"
+		h.send(word)
+		if calls := hook.taken(); len(calls) != 0 || h.unread("chiba") != 1 {
+			t.Errorf("the channel heard %v, chiba has %d", calls, h.unread("chiba"))
 		}
 
 		// The right ends: before the mail goes out, and before it is read.

@@ -37,7 +37,7 @@ const (
 
 // Topics are what records tell people of.
 func Topics() []notify.Topic {
-	return []notify.Topic{
+	topics := []notify.Topic{
 		{Name: mention, Args: []string{"who", "title"}, Severity: notify.Low, Mail: notify.On},
 		{Name: remark, Args: []string{"who", "title"}, Severity: notify.Low, Mail: notify.Off},
 		{Name: given, Args: []string{"who", "title"}, Severity: notify.Low, Mail: notify.On},
@@ -51,6 +51,10 @@ func Topics() []notify.Topic {
 		{Name: taskDue, Args: []string{"task", "due"}, Severity: notify.Low, Mail: notify.On},
 		{Name: taskLate, Args: []string{"task", "due"}, Severity: notify.Medium, Mail: notify.On},
 	}
+	for i := range topics {
+		topics[i].Inside = true // an alert may go to a channel, what people say of it may not
+	}
+	return topics
 }
 
 // Notifier is what sends.
