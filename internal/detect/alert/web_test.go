@@ -121,7 +121,7 @@ func TestPages(t *testing.T) {
 	id, encoded := r.id(t, ""), r.id(t, "rule="+encodedID)
 	decide(t, t.Context(), r.store, id, "close", record.Values{"verdict": "benign_true_positive"})
 	for _, path := range []string{
-		"/alerts", "/alerts?view=all&sort=-severity", "/alerts?state=open&severity=high&severity=critical", "/alerts?q=" + url.QueryEscape(webtest.Probe),
+		"/alerts", "/alerts?view=all&sort=-severity", "/alerts?view=all&sort=-count", "/alerts?state=open&severity=high&severity=critical", "/alerts?q=" + url.QueryEscape(webtest.Probe),
 		"/alerts?view=all&entity=tanaka.h&tactic=stealth&technique=T1059.001&verdict=benign_true_positive&last_seen=7d&q=x",
 		"/alerts/" + id, "/alerts/" + encoded, "/alerts/" + encoded + "?tab=history", "/alerts/" + id + "/move/judge_again", "/alerts/" + r.id(t, "entity=PC-0900"),
 	} {

@@ -308,7 +308,8 @@ func (k *kept) sorted(tx *db.Tx, q Query, env *Env, o order, cursor string, limi
 	if err := o.after(w, cursor); err != nil {
 		return page, 0, err
 	}
-	list, err := db.List(tx, func(row db.Scanner) (*Record, error) { return k.scan(counted{row, &n}) }, found+`SELECT `+k.columns+`, (SELECT COUNT(*) FROM found) FROM `+k.Table+
+	// The count has a name that no field has: PostgreSQL would call it "count", and not know which one to sort by.
+	list, err := db.List(tx, func(row db.Scanner) (*Record, error) { return k.scan(counted{row, &n}) }, found+`SELECT `+k.columns+`, (SELECT COUNT(*) FROM found) AS found__count FROM `+k.Table+
 		` WHERE id IN (SELECT id FROM found`+w.String()+` ORDER BY `+o.sql()+` LIMIT `+w.Next(1)+`) ORDER BY `+o.sql(), w.Args(limit+1)...)
 	if err == nil && len(list) == 0 && cursor != "" { // no row carries the count
 		n, err = k.count(tx, q, env, most+1)
