@@ -337,18 +337,24 @@ func (s *Store) byKey(tx *db.Tx, by *auth.User, k *kept, keys []string) (map[str
 	if k.Key == "" || len(keys) == 0 {
 		return found, nil
 	}
-	w := new(db.Where)
-	w.And("deleted_at = 0")
-	db.In(w, k.Field(k.Key).column(), keys)
-	if err := k.visible(tx, by, w); err != nil {
-		return nil, err
+	for _, key := range keys {
+		if _, known := found[key]; known {
+			continue
+		}
+		w := new(db.Where)
+		w.And("deleted_at = 0")
+		w.And(k.Field(k.Key).column()+" = ?", key)
+		if err := k.visible(tx, by, w); err != nil {
+			return nil, err
+		}
+		// That there are two is all that one must know: a title may stand in thousands.
+		list, err := db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+w.String()+` LIMIT 2`, w.Args()...)
+		if err != nil {
+			return nil, err
+		}
+		found[key] = list
 	}
-	list, err := db.List(tx, k.scan, `SELECT `+k.columns+` FROM `+k.Table+w.String()+` LIMIT `+w.Next(1), w.Args(10*uploadBatch)...)
-	for _, r := range list {
-		key := r.Text(k.Key)
-		found[key] = append(found[key], r)
-	}
-	return found, err
+	return found, nil
 }
 
 func keepFates(tx *db.Tx, id string, lines []Line) error {

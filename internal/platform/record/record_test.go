@@ -159,8 +159,11 @@ func TestEveryChangeIsInTheHistory(t *testing.T) {
 		if err := s.Delete(recordtest.As(ctx, aoki), aoki, "loan", r.ID, 3, "entered twice"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Edit(ctx, baba, "loan", r.ID, 0, record.Values{"cost": int64(8)}, ""); !fault.Is(err, fault.Conflict) {
+		if _, err := s.Edit(ctx, aoki, "loan", r.ID, 0, record.Values{"cost": int64(8)}, ""); !fault.Is(err, fault.Conflict) {
 			t.Errorf("a deleted record changed: %v", err)
+		}
+		if _, err := s.Get(ctx, baba, "loan", r.ID); !fault.Is(err, fault.NotFound) {
+			t.Errorf("a deleted record is shown to who may not delete: %v", err)
 		}
 		if err := s.Restore(recordtest.As(ctx, aoki), aoki, "loan", r.ID, 4); err != nil {
 			t.Fatal(err)

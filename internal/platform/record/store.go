@@ -225,7 +225,7 @@ func (k *kept) visible(tx *db.Tx, by *auth.User, w *db.Where) error {
 	return k.Visible(tx, by, w)
 }
 
-// Get returns a record that may be shown to somebody, deleted or not; else fault.NotFound.
+// Get returns a record that may be shown to somebody; else fault.NotFound. A deleted one is shown to who may delete, and restore.
 func (s *Store) Get(ctx context.Context, by *auth.User, kind, id string) (r *Record, err error) {
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
 		r, err = s.GetTx(tx, by, kind, id)
@@ -245,7 +245,11 @@ func (s *Store) GetTx(tx *db.Tx, by *auth.User, kind, id string) (*Record, error
 	if err := k.visible(tx, by, w); err != nil {
 		return nil, err
 	}
-	return k.scan(tx.QueryRow(`SELECT `+k.columns+` FROM `+k.Table+w.String(), w.Args()...))
+	r, err := k.scan(tx.QueryRow(`SELECT `+k.columns+` FROM `+k.Table+w.String(), w.Args()...))
+	if err == nil && !r.DeletedAt.IsZero() && !by.May(k.MayDelete()) {
+		return nil, fault.New(fault.NotFound, "", "%s is deleted", k.Ref(id))
+	}
+	return r, err
 }
 
 // May reports whether a record may be shown to somebody.
