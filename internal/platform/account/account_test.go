@@ -159,7 +159,7 @@ func newHouse(t testing.TB, change func(h *house, opt *account.Options)) *house 
 // alerts is a room to be let into.
 func alerts() web.Module {
 	return web.Module{Name: "alert", Permissions: []web.Permission{"alert.read", "alert.write"},
-		Nav: []web.NavItem{{House: "detect", Key: "alert.title", Path: "/alerts", Permission: "alert.read"}},
+		Nav: []web.NavItem{{House: "detect", Key: "kind.alert", Path: "/alerts", Permission: "alert.read"}},
 		Routes: []web.Route{{Pattern: "GET /alerts", Permission: "alert.read", Handle: func(w http.ResponseWriter, r *http.Request) error {
 			_, err := io.WriteString(w, "<!doctype html><title>alerts</title><h1>alerts of "+web.User(r).Email+"</h1>")
 			return err

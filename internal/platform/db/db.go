@@ -24,6 +24,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -165,6 +166,9 @@ func (d *DB) run(ctx context.Context, pool *sql.DB, options *sql.TxOptions, lock
 		}
 	}
 	if err := raw.Commit(); err != nil {
+		if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+			err = ctx.Err() // database/sql has rolled back by itself, which is not what the caller asks about
+		}
 		return translate(fmt.Errorf("committing: %w", err))
 	}
 	for _, callback := range tx.afterCommit {
