@@ -50,7 +50,7 @@ func TestEveryPageRendersInBothLanguages(t *testing.T) {
 	look(b, "/account/second-factor/passkey")
 	look(b, "/account/second-factor/app")
 	secret, _ := b.registerApp()
-	for _, path := range []string{"/home", "/find?q=%E3%82%A2", "/account", "/preferences", "/account/password", "/account/second-factor", "/account/second-factor/app", "/account/sessions", "/account/tokens", "/account/tokens/new", "/signin/confirm", "/a/page/that/is/not/there"} {
+	for _, path := range []string{"/home", "/find?q=%E3%82%A2", "/account", "/preferences", "/design", "/account/password", "/account/second-factor", "/account/second-factor/app", "/account/sessions", "/account/tokens", "/account/tokens/new", "/signin/confirm", "/a/page/that/is/not/there"} {
 		look(b, path)
 	}
 	if p := b.post("/account/tokens", "name", webtest.Probe, "days", "30", "scope", "alert.read"); p.status != 200 || len(webtest.Problems(p.text)) > 0 {
