@@ -72,7 +72,7 @@ func (k *Keeper) Do(w http.ResponseWriter, r *http.Request, person string, handl
 	if len(key) > maxKey {
 		return fault.New(fault.Invalid, "once.fault.key", "the %s has more than %d characters", Header, maxKey)
 	}
-	request, err := print(r)
+	request, err := fingerprint(r)
 	if err != nil {
 		return err
 	}
@@ -163,8 +163,8 @@ func (k *Keeper) repeat(w http.ResponseWriter, ctx context.Context, id, request 
 	return true, nil
 }
 
-// print is what tells two requests apart: method, address, and the body's first megabyte.
-func print(r *http.Request) (string, error) {
+// fingerprint is what tells two requests apart: method, address, and the body's first megabyte.
+func fingerprint(r *http.Request) (string, error) {
 	head, err := io.ReadAll(io.LimitReader(r.Body, maxKept))
 	if err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {

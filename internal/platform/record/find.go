@@ -104,30 +104,6 @@ func (s *Store) Reindex(ctx context.Context, kind string) (n int, err error) {
 	}
 }
 
-// Tagged is a tag with how many records have it.
-type Tagged struct {
-	Tag   string
-	Count int64
-}
-
-// TagsOf lists the tags of a kind's records that begin with some letters, the most used first.
-func (s *Store) TagsOf(ctx context.Context, by *auth.User, kind, prefix string, limit int) (list []Tagged, err error) {
-	k, err := s.kind(kind)
-	if err != nil {
-		return nil, err
-	}
-	if !by.May(k.MayRead()) || k.Visible != nil { // tags of records that somebody may not see must not be offered
-		return nil, nil
-	}
-	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-		list, err = db.List(tx, func(row db.Scanner) (t Tagged, err error) { return t, row.Scan(&t.Tag, &t.Count) },
-			`SELECT tag, COUNT(*) AS n FROM record_tag WHERE kind = $1 AND tag LIKE $2 ESCAPE '\' GROUP BY tag ORDER BY n DESC, tag LIMIT $3`,
-			kind, strings.TrimPrefix(db.Contains(prefix), "%"), limit)
-		return err
-	})
-	return list, err
-}
-
 // Search finds records of a kind that somebody may see, by words: at most limit, those made last first. Nothing is found for no words, nor by who
 // may not read the kind.
 func (s *Store) Search(ctx context.Context, by *auth.User, kind, text string, limit int) (list []*Record, err error) {
