@@ -179,12 +179,12 @@ func (v *visitor) decide(ctx context.Context, path, body string) {
 	if version == nil {
 		return
 	}
-	state := "new"
-	if strings.Contains(body, `value="in_progress"`) {
-		state = "in_progress"
+	move := "/move/put_back"
+	if strings.Contains(body, path+"/move/take") {
+		move = "/move/take"
 	}
-	form := url.Values{"version": {version[1]}, "state": {state}, "note": {"seen"}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, v.url+path, strings.NewReader(form.Encode()))
+	form := url.Values{"version": {version[1]}, "why": {"seen"}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, v.url+path+move, strings.NewReader(form.Encode()))
 	if err != nil {
 		v.report.add(decision, 0, err)
 		return
