@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/base64"
 	"errors"
+	"net/http"
 	"testing"
 	"time"
 )
@@ -69,5 +71,15 @@ func TestLinksOfPages(t *testing.T) {
 	}
 	if got := links(versions(), body); len(got) != 1 || got[0] != "7" {
 		t.Error(got)
+	}
+}
+
+func TestADecisionThatCameSecondIsToldFromOneThatWasMade(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]bool{"bad\nSomebody was faster.": true, "good\nIt is closed.": false} {
+		answer := &http.Response{Header: http.Header{"Set-Cookie": {"yagura_flash=" + base64.RawURLEncoding.EncodeToString([]byte(line)) + "; Path=/"}}}
+		if refused(answer) != want {
+			t.Errorf("%q is taken for refused: %v", line, !want)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -221,9 +222,11 @@ func (v *visitor) do(ctx context.Context, name string, r *http.Request) string {
 	}
 	switch {
 	case err != nil:
-	case answer.StatusCode == http.StatusOK, r.Method == http.MethodPost && answer.StatusCode == http.StatusSeeOther:
-	case r.Method == http.MethodPost && answer.StatusCode == http.StatusUnprocessableEntity:
-		v.report.conflict() // somebody else decided first: what optimistic locking is for
+	case r.Method == http.MethodPost && answer.StatusCode == http.StatusSeeOther:
+		if refused(answer) {
+			v.report.conflict() // somebody else decided first: what optimistic locking is for
+		}
+	case answer.StatusCode == http.StatusOK:
 	default:
 		err = fmt.Errorf("answered %s", answer.Status)
 	}
@@ -232,4 +235,15 @@ func (v *visitor) do(ctx context.Context, name string, r *http.Request) string {
 		return ""
 	}
 	return string(body)
+}
+
+// refused reports whether a form led on to a page that will say why nothing was done: the line that the next page shows is a bad one.
+func refused(answer *http.Response) bool {
+	for _, c := range answer.Cookies() {
+		text, err := base64.RawURLEncoding.DecodeString(c.Value)
+		if c.Name == "yagura_flash" && err == nil && strings.HasPrefix(string(text), "bad\n") {
+			return true
+		}
+	}
+	return false
 }
