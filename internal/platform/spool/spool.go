@@ -159,7 +159,10 @@ func (s *Spool) load() error {
 	s.tail = Position{s.next, headerBytes}
 	for _, seg := range segments {
 		s.bytes += seg.end
-		s.tail = Position{seg.number, seg.end}
+		// A kill between a segment's header and its first record leaves one that nobody ever reads up to.
+		if seg.end > headerBytes {
+			s.tail = Position{seg.number, seg.end}
+		}
 	}
 	return nil
 }

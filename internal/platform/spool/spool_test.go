@@ -228,6 +228,42 @@ func TestPositionsGoOnAfterEverythingWasFreed(t *testing.T) {
 	}
 }
 
+func TestACrashBeforeASegmentsFirstRecordLeavesTheEndWhereItWas(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := openDir(t, dir, spool.Options{})
+	mustAppend(t, s, "first")
+	end := s.End()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// The next segment's file as it is when its header is synced and nothing else.
+	s = openDir(t, dir, spool.Options{})
+	mustAppend(t, s, "second")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(dir, "0000000000000002.seg"), 26); err != nil {
+		t.Fatal(err)
+	}
+
+	s = openDir(t, dir, spool.Options{})
+	if s.End() != end || s.Recovered().Bytes != 0 {
+		t.Errorf("the spool ends at %s, want %s; %d bytes were cut off", s.End(), end, s.Recovered().Bytes)
+	}
+	r := s.Reader(spool.Position{})
+	defer r.Close()
+	if _, _, err := r.Next(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if r.Position() != s.End() {
+		t.Errorf("a reader that has read everything is at %s, the end is %s", r.Position(), s.End())
+	}
+	if at := mustAppend(t, s, "third"); at.Segment != 3 {
+		t.Errorf("the next record went to %s", at)
+	}
+}
+
 func TestASecondProcessIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
