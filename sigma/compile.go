@@ -27,9 +27,9 @@ func Compile(rules []*Rule, filters []*Filter, opts Options) (*Matcher, []Proble
 		opts.Placeholders = map[string][]string{} // nil is for parsing, where values are yet unknown
 	}
 	c := compiler{
-		opts:     opts,
-		m:        &Matcher{names: make(map[string]int32), noRoute: opts.NoRouting},
-		fieldIDs: make(map[string]int32), predIDs: make(map[string]int32), atomIDs: make(map[string]int32),
+		opts:    opts,
+		m:       &Matcher{noRoute: opts.NoRouting},
+		nameIDs: make(map[string]int32), fieldIDs: make(map[string]int32), predIDs: make(map[string]int32),
 		sourceIDs: make(map[Logsource]int32), filterTests: make(map[*Filter]itemTests, len(filters)),
 	}
 	filters = c.usable(filters)
@@ -57,17 +57,15 @@ type compiler struct {
 	m        *Matcher
 	problems []Problem
 
+	nameIDs   map[string]int32
 	fieldIDs  map[string]int32
 	predIDs   map[string]int32
-	atomIDs   map[string]int32
 	sourceIDs map[Logsource]int32
 
 	filterTests map[*Filter]itemTests
 
-	filed     []filing
-	atomPreds [][]int32
-	costs     []float64 // by predicate: how much work it makes as a witness; 0 where it cannot be one
-	uses      []int     // by predicate: how many rules ask for it
+	drafts []draft // by predicate
+	key    []byte
 
 	// Of the rule at hand.
 	rule     *Rule
@@ -153,7 +151,7 @@ func (c *compiler) addRule(r *Rule, filters []*Filter) {
 		roots = append(roots, c.compile(f.detection.expr, c.filterTests[f]))
 	}
 	for p := range c.asked {
-		c.uses[p]++
+		c.drafts[p].uses++
 	}
 	c.m.rules = append(c.m.rules, compiledRule{rule: r, root: c.addNode(exprAnd, 0, roots), source: source})
 }
@@ -215,10 +213,11 @@ func (c *compiler) routingName(name string) int32 {
 }
 
 func (c *compiler) nameID(name string) int32 {
-	id, ok := c.m.names[name]
+	id, ok := c.nameIDs[name]
 	if !ok {
 		id = int32(len(c.m.names))
-		c.m.names[name] = id
+		c.nameIDs[name] = id
+		c.m.names = append(c.m.names, name)
 	}
 	return id
 }

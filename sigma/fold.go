@@ -46,20 +46,20 @@ func upperBits(w uint64) uint64 {
 	return (w + (0x80-'A')*eachByte) & ^(w + (0x7f-'Z')*eachByte) & highBits
 }
 
-// isFolded reports whether folding would certainly leave s as it is.
-func isFolded(s string) bool {
-	for len(s) >= 8 {
-		if w := load64(s); w&highBits != 0 || upperBits(w) != 0 {
-			return false
+// foldedPrefix returns how many bytes at the beginning of s folding would certainly leave as they are; len(s) where all.
+func foldedPrefix(s string) int {
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if w := load64(s[i:]); w&highBits != 0 || upperBits(w) != 0 {
+			return i
 		}
-		s = s[8:]
 	}
-	for i := 0; i < len(s); i++ {
+	for ; i < len(s); i++ {
 		if c := s[i]; c-'A' < 26 || c >= utf8.RuneSelf {
-			return false
+			return i
 		}
 	}
-	return true
+	return i
 }
 
 // appendFolded appends the folded s to dst. It never appends more bytes than s has: of an orbit the least
@@ -103,7 +103,7 @@ func appendFoldedRunes(dst []byte, s string) []byte {
 
 // fold returns the folded s.
 func fold(s string) string {
-	if isFolded(s) {
+	if foldedPrefix(s) == len(s) {
 		return s
 	}
 	return string(appendFolded(make([]byte, 0, len(s)), s))

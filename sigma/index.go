@@ -1,30 +1,47 @@
 package sigma
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
-// index finds the texts that rules look for. It is one hash table for all fields: the field is part of
-// every key, so what is looked for in one field costs nothing in another.
+// index finds the texts that rules look for. What is looked for together in one field is a unit; one hash table
+// serves all units, the unit being part of every key.
 //
-// A value is looked up in three ways: as a whole; by each four bytes in it, for texts of at least four
-// bytes, each of which is filed under the four of its bytes that are rarest among all texts; and by each
-// two bytes, for shorter texts. A bitmap in front of the table answers most look-ups with no. What the
-// table holds is compared with the value, so a hit is certain, and the time is linear in the value but
-// for the texts filed under the same bytes.
+// A value is looked up as a whole; at its beginning and its end, by up to sixteen bytes there; and by the bytes
+// within it. The longer a text that may stand anywhere, the fewer places need a look: a text of eleven bytes
+// holds, wherever it stands, eight bytes that begin at a multiple of four, and one of seven bytes holds four. So
+// every fourth place is enough for those, and only what is shorter costs a look at every second place or at every
+// one. A long text is filed under each of the four groups of bytes of which one must be met; which four
+// neighbours it is filed under is decided by what is rare among all texts.
+//
+// A bitmap of the unit answers most look-ups with no. What the table holds is compared with the value, so a hit
+// is certain, and the time is linear in the value but for the texts that are filed under the same bytes.
 type index struct {
+	units    []unit
 	atoms    []atom
 	preds    []int32   // of the atoms, one after the other
 	postings []posting // grouped by key
 	slots    []slot
 	shift    uint8 // of the hash, for slots
-	// The bitmaps answer "is there anything under this key", for whole values and long texts by a hash, for
-	// short texts by field and the two bytes themselves.
-	bitmap   []uint64
-	bitShift uint8
-	shorts   [][]uint64 // by field; nil where there are none
 }
 
-// atom is one value of rules, for one field: when it is found, the predicates that it is part
-// of hold, or may hold.
+// unit is what is looked for together in one field: the witnesses that select rules, or what is asked only of
+// events for which a rule has been selected.
+type unit struct {
+	field        int32
+	edges        gramSet // whole values, beginnings and ends
+	whole        bool
+	starts, ends uint8    // which lengths of edgeLengths there are
+	eights       gramSet  // eight bytes, at every fourth place
+	fours        gramSet  // four bytes, at every fourth place
+	both         gramSet  // the first four bytes of both, where there are both
+	narrow       gramSet  // four bytes, at every place or every second
+	step         int      // 1 or 2: where narrow is looked up
+	pairs        []uint64 // two bytes, at every place: a bit for each pair; nil where there are none
+}
+
+// atom is one value of rules, for one unit: when it is found, the predicates that it is part of hold, or may hold.
 type atom struct {
 	certain    bool  // finding the text is all there is to it; otherwise the predicates only may hold
 	start, end int32 // in index.preds
@@ -53,30 +70,49 @@ type slot struct {
 	start, end int32 // in postings; empty where start == end
 }
 
-// The three kinds of key, told apart by their upper bits.
+// How a text may be filed. The kind is part of its key.
 const (
-	keyLong  = 1 << 62
-	keyShort = 2 << 62
-	keyWhole = 3 << 62
+	keyWhole uint64 = iota + 1
+	keyStart
+	keyEnd
+	keyEight
+	keyFour
+	keyNarrow
+	keyPair
 )
 
-func longKey(field int32, gram uint32) uint64 { return keyLong | uint64(field)<<32 | uint64(gram) }
+// The lengths of texts for each way of filing those that may stand anywhere.
+const (
+	minPair  = 2
+	minFour  = 4
+	minFours = 7  // four bytes at some multiple of four, wherever it stands
+	minEight = 11 // likewise eight bytes
+	stride   = 4
+)
 
-func shortKey(field int32, gram uint16) uint64 { return keyShort | uint64(field)<<32 | uint64(gram) }
+// edgeLengths are by how many bytes beginnings and ends are filed: the most that the text has.
+var edgeLengths = [...]int{2, 4, 8, 16}
 
-// wholeKey is made of the length and up to sixteen bytes of the value.
-func wholeKey(field int32, s string) uint64 {
+// makeKey makes a key of 32 bits of a hash. Unit and kind stand in it as they are: texts of another unit must never
+// be compared.
+func makeKey(kind uint64, unit int32, hashed uint64) uint64 {
+	return kind<<61 | uint64(unit)<<32 | hashed>>32
+}
+
+// mix spreads the bits of a few bytes over all 64, the upper ones best.
+func mix(gram uint64) uint64 { return gram * 0x9e3779b97f4a7c15 }
+
+// mixText hashes a text by its length and up to sixteen of its bytes.
+func mixText(s string) uint64 {
 	h := uint64(len(s))
 	if len(s) >= 8 {
-		h = (h ^ load64(s)) * 0x9e3779b97f4a7c15
-		h = (h ^ h>>29 ^ load64(s[len(s)-8:])) * 0xbf58476d1ce4e5b9
-	} else {
-		for i := 0; i < len(s); i++ {
-			h = (h<<8 | uint64(s[i])) ^ h>>56
-		}
-		h *= 0x9e3779b97f4a7c15
+		h = mix(h ^ load64(s))
+		return (h ^ h>>29 ^ load64(s[len(s)-8:])) * 0xbf58476d1ce4e5b9
 	}
-	return keyWhole | uint64(field)<<32 | (h^h>>32)&0xffffffff
+	for i := 0; i < len(s); i++ {
+		h = (h<<8 | uint64(s[i])) ^ h>>56
+	}
+	return mix(h)
 }
 
 func load32(s string) uint32 {
@@ -90,22 +126,40 @@ func load64(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-func hash(key uint64) uint64 {
-	h := key * 0x9e3779b97f4a7c15
-	return h ^ h>>32
+// gramSet is a set of hashes that may say yes to others as well.
+type gramSet struct {
+	bits  []uint64 // nil: empty
+	shift uint8
 }
 
-// fieldSalt and gramBit place a key in the bitmap. They are as simple as they can be, because this is what
-// happens for every byte of every event.
-func fieldSalt(field int32) uint32 { return uint32(field) * 0x85ebca6b }
+// newGramSet makes a set of all that the lists have.
+func newGramSet(lists ...[]uint64) gramSet {
+	n := 0
+	for _, list := range lists {
+		n += len(list)
+	}
+	if n == 0 {
+		return gramSet{}
+	}
+	width := min(24, max(10, bits.Len(uint(16*n))))
+	g := gramSet{bits: make([]uint64, 1<<(width-6)), shift: uint8(64 - width)}
+	for _, list := range lists {
+		for _, hashed := range list {
+			b := hashed >> g.shift
+			g.bits[b>>6] |= 1 << (b & 63)
+		}
+	}
+	return g
+}
 
-func gramBit(gram, salt uint32, shift uint8) uint32 {
-	return ((gram ^ salt) * 0x9e3779b1) >> (shift & 31)
+func (g *gramSet) has(hashed uint64) bool {
+	b := hashed >> (g.shift & 63)
+	return g.bits[b>>6]&(1<<(b&63)) != 0
 }
 
 // lookup returns the postings filed under a key.
 func (x *index) lookup(key uint64) []posting {
-	for i := hash(key) >> x.shift; ; i++ {
+	for i := slotOf(key) >> x.shift; ; i++ {
 		if i == uint64(len(x.slots)) {
 			i = 0
 		}
@@ -115,35 +169,108 @@ func (x *index) lookup(key uint64) []posting {
 	}
 }
 
-// scan finds everything that is looked for in a folded value of a field.
-func (x *index) scan(s *Scratch, id int32, f *field, text string) {
-	salt := fieldSalt(id)
-	if f.whole {
-		key := wholeKey(id, text)
-		if b := gramBit(uint32(key), salt, x.bitShift); x.bitmap[b>>6]&(1<<(b&63)) != 0 {
-			x.check(s, x.lookup(key), text, 0)
+func slotOf(key uint64) uint64 {
+	h := mix(key)
+	return h ^ h>>32
+}
+
+// scan finds everything that is looked for in a folded value of a unit's field.
+func (x *index) scan(s *Scratch, id int32, text string) {
+	u := &x.units[id]
+	if u.edges.bits != nil {
+		x.scanEdges(s, id, u, text)
+	}
+	switch {
+	case u.both.bits != nil:
+		x.scanBoth(s, id, u, text)
+	case u.eights.bits != nil:
+		x.scanEights(s, id, &u.eights, text)
+	case u.fours.bits != nil:
+		x.scanFours(s, id, &u.fours, keyFour, stride, text)
+	}
+	if u.narrow.bits != nil {
+		x.scanFours(s, id, &u.narrow, keyNarrow, u.step, text)
+	}
+	if u.pairs != nil {
+		x.scanPairs(s, id, u.pairs, text)
+	}
+}
+
+func (x *index) scanEdges(s *Scratch, id int32, u *unit, text string) {
+	if u.whole {
+		if h := mixText(text); u.edges.has(h) {
+			x.check(s, x.lookup(makeKey(keyWhole, id, h)), text, 0)
 		}
 	}
-	if f.long && len(text) >= 4 {
-		bitmap, shift := x.bitmap, x.bitShift
-		gram := load32(text)
-		for i := 4; ; i++ {
-			if b := gramBit(gram, salt, shift); bitmap[b>>6]&(1<<(b&63)) != 0 {
-				x.check(s, x.lookup(longKey(id, gram)), text, i-4)
+	if u.starts|u.ends == 0 {
+		return
+	}
+	for i, n := range edgeLengths {
+		if len(text) < n {
+			return
+		}
+		if u.starts>>i&1 != 0 {
+			if h := mixText(text[:n]); u.edges.has(h) {
+				x.check(s, x.lookup(makeKey(keyStart, id, h)), text, 0)
 			}
-			if i >= len(text) {
-				break
+		}
+		if u.ends>>i&1 != 0 {
+			if h := mixText(text[len(text)-n:]); u.edges.has(h) {
+				x.check(s, x.lookup(makeKey(keyEnd, id, h)), text, len(text)-n)
 			}
-			gram = gram>>8 | uint32(text[i])<<24
 		}
 	}
-	if f.short {
-		bitmap := x.shorts[id]
-		for i := 1; i < len(text); i++ {
-			gram := uint16(text[i-1]) | uint16(text[i])<<8
-			if bitmap[gram>>6]&(1<<(gram&63)) != 0 {
-				x.check(s, x.lookup(shortKey(id, gram)), text, i-1)
-			}
+}
+
+func (x *index) scanEights(s *Scratch, id int32, set *gramSet, text string) {
+	bitmap, shift := set.bits, set.shift&63
+	for i := 0; i+8 <= len(text); i += stride {
+		h := mix(load64(text[i:]))
+		if b := h >> shift; bitmap[b>>6]&(1<<(b&63)) != 0 {
+			x.check(s, x.lookup(makeKey(keyEight, id, h)), text, i)
+		}
+	}
+}
+
+// scanBoth is scanEights and scanFours with one look at each place: at its first four bytes.
+func (x *index) scanBoth(s *Scratch, id int32, u *unit, text string) {
+	bitmap, shift := u.both.bits, u.both.shift&63
+	i := 0
+	for ; i+8 <= len(text); i += stride {
+		w := load64(text[i:])
+		four := mix(w & math.MaxUint32)
+		if b := four >> shift; bitmap[b>>6]&(1<<(b&63)) == 0 {
+			continue
+		}
+		if h := mix(w); u.eights.has(h) {
+			x.check(s, x.lookup(makeKey(keyEight, id, h)), text, i)
+		}
+		if u.fours.has(four) {
+			x.check(s, x.lookup(makeKey(keyFour, id, four)), text, i)
+		}
+	}
+	if i+4 <= len(text) {
+		if h := mix(uint64(load32(text[i:]))); u.fours.has(h) {
+			x.check(s, x.lookup(makeKey(keyFour, id, h)), text, i)
+		}
+	}
+}
+
+func (x *index) scanFours(s *Scratch, id int32, set *gramSet, kind uint64, step int, text string) {
+	bitmap, shift := set.bits, set.shift&63
+	for i := 0; i+4 <= len(text); i += step {
+		h := mix(uint64(load32(text[i:])))
+		if b := h >> shift; bitmap[b>>6]&(1<<(b&63)) != 0 {
+			x.check(s, x.lookup(makeKey(kind, id, h)), text, i)
+		}
+	}
+}
+
+func (x *index) scanPairs(s *Scratch, id int32, bitmap []uint64, text string) {
+	for i := 1; i < len(text); i++ {
+		gram := uint16(text[i-1]) | uint16(text[i])<<8
+		if bitmap[gram>>6]&(1<<(gram&63)) != 0 {
+			x.check(s, x.lookup(makeKey(keyPair, id, mix(uint64(gram)))), text, i-1)
 		}
 	}
 }
@@ -167,86 +294,5 @@ func (x *index) check(s *Scratch, postings []posting, text string, at int) {
 	}
 }
 
-// build files the postings, which come with the field they are for, and tells the fields what there is.
-func (x *index) build(filed []filing, fields []field) {
-	x.shorts = make([][]uint64, len(fields))
-	var frequency gramCounts
-	for i := range filed {
-		frequency.add(filed[i].posting.text)
-	}
-	keyed := make(map[uint64][]posting, len(filed))
-	for i := range filed {
-		e, id := filed[i].posting, filed[i].field
-		var key uint64
-		switch {
-		case e.place == placeWhole:
-			key = wholeKey(id, e.text)
-			fields[id].whole = true
-		case len(e.text) >= 4:
-			e.offset = frequency.rarest(e.text)
-			key = longKey(id, load32(e.text[e.offset:]))
-			fields[id].long = true
-		default:
-			gram := uint16(e.text[0]) | uint16(e.text[1])<<8
-			key = shortKey(id, gram)
-			fields[id].short = true
-			if x.shorts[id] == nil {
-				x.shorts[id] = make([]uint64, 1<<16/64)
-			}
-			x.shorts[id][gram>>6] |= 1 << (gram & 63)
-		}
-		keyed[key] = append(keyed[key], e)
-	}
-	slotBits := max(4, bits.Len(uint(2*len(keyed))))
-	x.slots = make([]slot, 1<<slotBits)
-	x.shift = uint8(64 - slotBits)
-	bitmapBits := min(28, max(10, bits.Len(uint(32*len(keyed)))))
-	x.bitmap = make([]uint64, 1<<(bitmapBits-6))
-	x.bitShift = uint8(32 - bitmapBits)
-	x.postings = make([]posting, 0, len(filed))
-	for key, entries := range keyed {
-		if key>>62 != keyShort>>62 {
-			b := gramBit(uint32(key), fieldSalt(int32(key>>32&(1<<30-1))), x.bitShift)
-			x.bitmap[b>>6] |= 1 << (b & 63)
-		}
-		start := int32(len(x.postings))
-		x.postings = append(x.postings, entries...)
-		i := hash(key) >> x.shift
-		for x.slots[i].start != x.slots[i].end {
-			i = (i + 1) & (1<<slotBits - 1)
-		}
-		x.slots[i] = slot{key: key, start: start, end: int32(len(x.postings))}
-	}
-}
-
-// filing is a posting on its way into the index.
-type filing struct {
-	field   int32
-	posting posting
-}
-
 // indexable reports whether a text is long enough to be found in that place.
-func indexable(text string, p place) bool { return p == placeWhole || len(text) >= 2 }
-
-// gramCounts counts how often each four bytes stand in the texts of all rules, which tells well enough
-// how common they are in logs.
-type gramCounts struct{ counts [1 << 16]uint32 }
-
-func gramSlot(gram uint32) uint32 { return gram * 0x9e3779b1 >> 16 }
-
-func (g *gramCounts) add(text string) {
-	for i := 0; i+4 <= len(text); i++ {
-		g.counts[gramSlot(load32(text[i:]))]++
-	}
-}
-
-// rarest returns where in the text its rarest four bytes stand.
-func (g *gramCounts) rarest(text string) int32 {
-	best, at := g.counts[gramSlot(load32(text))], 0
-	for i := 1; i+4 <= len(text); i++ {
-		if n := g.counts[gramSlot(load32(text[i:]))]; n < best {
-			best, at = n, i
-		}
-	}
-	return int32(at)
-}
+func indexable(text string, p place) bool { return p == placeWhole || len(text) >= minPair }

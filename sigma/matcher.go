@@ -7,18 +7,20 @@ package sigma
 //
 //  1. Routing. The event's values of the few fields that log sources ask for decide which log sources it
 //     belongs to. The decision is kept for the next event with the same values.
-//  2. Selection. Nearly all rules need some text in some field: that text is in the index. One pass over
-//     each field's folded value finds all texts in it, and with them the predicates that hold and the
-//     rules that may match. The few rules that need no text are always looked at.
+//  2. Selection. Nearly all rules need some text in some field: that text, their witness, is in the index.
+//     One pass over each field's folded value finds all witnesses in it, and with them the rules that may
+//     match. The few rules that have no witness are always looked at.
 //  3. Evaluation. The condition of each such rule is evaluated over predicates, each of which is decided
-//     once for an event, however many rules share it.
+//     once for an event, however many rules share it. Long lists of values are in the index, too, and
+//     looked for only now.
 type Matcher struct {
 	rules   []compiledRule
 	nodes   []node
 	kids    []int32
 	preds   []predicate
 	fields  []field
-	names   map[string]int32 // event field names that any rule or log source asks for
+	names   []string // of event fields that any rule or log source asks for
+	table   nameTable
 	sources []source
 	routing []int32 // names whose values decide about log sources
 	noRoute bool
@@ -44,8 +46,6 @@ type node struct {
 type field struct {
 	mode  fieldMode
 	names []int32
-	// What the index knows of the field: whole values, texts of four bytes or more, texts of two or three.
-	whole, long, short bool
 }
 
 type fieldMode uint8
@@ -59,14 +59,14 @@ const (
 // predicate is one item of a selection, or several equal ones: a question about an event that is answered
 // once.
 type predicate struct {
-	kind    predicateKind
-	field   int32
-	indexed bool    // the index finds values that satisfy it, or may
-	verify  []test  // of values that may; needless unless the index found something
-	rest    []test  // what the index knows nothing of
-	null    bool    // a missing field satisfies it
-	other   int32   // of predFieldref: the other field
-	rules   []int32 // those that it selects
+	kind   predicateKind
+	field  int32
+	unit   int32   // of the index, which finds values that satisfy it, or may; -1: none
+	verify []*test // of values that may; needless unless the index found something
+	rest   []*test // what the index knows nothing of
+	null   bool    // a missing field satisfies it
+	other  int32   // of predFieldref: the other field
+	rules  []int32 // those that it selects
 }
 
 type predicateKind uint8
@@ -81,7 +81,7 @@ const (
 // source is a log source with the rules that are about it.
 type source struct {
 	any    []conjunction
-	scan   []int32 // fields in which the index finds what rules of this log source need
+	scan   []int32 // units of the index that find what rules of this log source need
 	always []int32 // rules that the index cannot select
 }
 
@@ -114,8 +114,8 @@ func (m *Matcher) leaves(i int32) bool { return m.off != nil && m.off[i] }
 func (m *Matcher) Match(ev Event, s *Scratch) []*Rule {
 	s.begin(m, ev)
 	r := s.route()
-	for _, f := range r.scan {
-		s.scan(f)
+	for _, u := range r.scan {
+		s.scan(u)
 	}
 	s.out = s.out[:0]
 	for _, i := range s.candidates {

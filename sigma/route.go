@@ -150,17 +150,17 @@ func (s *Scratch) conditionHolds(c *condition) bool {
 // newRoute puts together what the given log sources need; sources has a 1 for each that is meant.
 func (m *Matcher) newRoute(sources []byte) *route {
 	r := &route{active: make([]bool, len(sources))}
-	wanted := make([]bool, len(m.fields))
+	wanted := make([]bool, len(m.index.units))
 	for i, on := range sources {
 		if on == 0 {
 			continue
 		}
 		r.active[i] = true
 		r.always = append(r.always, m.sources[i].always...)
-		for _, f := range m.sources[i].scan {
-			if !wanted[f] {
-				wanted[f] = true
-				r.scan = append(r.scan, f)
+		for _, u := range m.sources[i].scan {
+			if !wanted[u] {
+				wanted[u] = true
+				r.scan = append(r.scan, u)
 			}
 		}
 	}

@@ -21,7 +21,7 @@ type Scratch struct {
 	fieldGen   []uint32 // by field: whether its values are known, and where in refs they are
 	fieldSpan  [][2]int32
 	refs       []int32
-	scanned    []uint32 // by field: whether the index has been asked
+	scanned    []uint32 // by unit of the index: whether it has been asked
 	predicates []uint32 // by predicate: 2*gen+1 where it holds, 2*gen where it does not
 	possible   []uint32 // by predicate: whether its verify tests are worth a try
 	atoms      []uint32 // by atom: whether it has been found
@@ -60,7 +60,7 @@ func (s *Scratch) attach(m *Matcher) {
 		nameLast:   make([]int32, len(m.names)),
 		fieldGen:   make([]uint32, len(m.fields)),
 		fieldSpan:  make([][2]int32, len(m.fields)),
-		scanned:    make([]uint32, len(m.fields)),
+		scanned:    make([]uint32, len(m.index.units)),
 		predicates: make([]uint32, len(m.preds)),
 		possible:   make([]uint32, len(m.preds)),
 		atoms:      make([]uint32, len(m.index.atoms)),
@@ -90,8 +90,8 @@ func (s *Scratch) begin(m *Matcher, ev Event) {
 	for i := range ev.NumFields() {
 		name, raw, null := ev.Field(i)
 		s.values = append(s.values, value{raw: raw, null: null, next: -1})
-		id, ok := m.names[name]
-		if !ok {
+		id := m.table.find(name)
+		if id < 0 {
 			continue
 		}
 		at := int32(i)
@@ -136,25 +136,24 @@ func (s *Scratch) fieldValues(id int32) []int32 {
 func (s *Scratch) foldedValue(v *value) string {
 	if !v.ready {
 		v.ready, v.folded = true, v.raw
-		if !isFolded(v.raw) {
+		if n := foldedPrefix(v.raw); n < len(v.raw) {
 			start := len(s.folded)
-			s.folded = appendFolded(s.folded, v.raw)
+			s.folded = appendFolded(append(s.folded, v.raw[:n]...), v.raw[n:])
 			v.folded = viewString(s.folded[start:])
 		}
 	}
 	return v.folded
 }
 
-// scan asks the index what it finds in a field.
+// scan asks a unit of the index what it finds in its field.
 func (s *Scratch) scan(id int32) {
 	if s.scanned[id] == s.gen {
 		return
 	}
 	s.scanned[id] = s.gen
-	f := &s.m.fields[id]
-	for _, i := range s.fieldValues(id) {
+	for _, i := range s.fieldValues(s.m.index.units[id].field) {
 		if v := &s.values[i]; !v.null {
-			s.m.index.scan(s, id, f, s.foldedValue(v))
+			s.m.index.scan(s, id, s.foldedValue(v))
 		}
 	}
 }
@@ -224,8 +223,8 @@ func (s *Scratch) holds(id int32) bool {
 		return state&1 == 1
 	}
 	p := &s.m.preds[id]
-	if p.indexed {
-		s.scan(p.field)
+	if p.unit >= 0 {
+		s.scan(p.unit)
 		if s.predicates[id] == 2*s.gen+1 {
 			return true
 		}
@@ -244,7 +243,7 @@ func (s *Scratch) decide(p *predicate, possible bool) bool {
 	case predMissing:
 		return len(values) == 0
 	case predFieldref:
-		return s.related(&p.rest[0], values, s.fieldValues(p.other))
+		return s.related(p.rest[0], values, s.fieldValues(p.other))
 	}
 	if p.null && len(values) == 0 {
 		return true
@@ -265,9 +264,9 @@ func (s *Scratch) decide(p *predicate, possible bool) bool {
 }
 
 // anyPasses reports whether a value that is not null passes any of the tests.
-func (s *Scratch) anyPasses(tests []test, v *value) bool {
-	for i := range tests {
-		if tests[i].passes(s, v) {
+func (s *Scratch) anyPasses(tests []*test, v *value) bool {
+	for _, t := range tests {
+		if t.passes(s, v) {
 			return true
 		}
 	}
