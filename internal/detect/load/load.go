@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"yagura/internal/detect/intake"
@@ -73,10 +74,15 @@ func (p Problem) String() string {
 // Files reads the files, and the log files in the folders, among paths, in order. It gives take a batch at a
 // time; the batch and its items are take's to keep. An error of take, or the end of ctx, ends the reading.
 func Files(ctx context.Context, paths []string, opt Options, take func(context.Context, *intake.Batch) error) (*Result, error) {
+	return Lend(ctx, paths, opt, func(ctx context.Context, l *Lent) error { return take(ctx, &l.Batch) })
+}
+
+// Lend is Files for those who give the memory of each batch back, so that it is used again: Lent.Release.
+func Lend(ctx context.Context, paths []string, opt Options, take func(context.Context, *Lent) error) (*Result, error) {
 	if opt.MaxItems <= 0 {
 		opt.MaxItems = 512
 	}
-	r := reader{opt: opt, take: take}
+	r := reader{opt: opt, take: take, free: &sync.Pool{New: func() any { return new(Lent) }}}
 	files, err := r.list(paths)
 	if err != nil {
 		return nil, err
@@ -89,9 +95,20 @@ func Files(ctx context.Context, paths []string, opt Options, take func(context.C
 	return &r.result, nil
 }
 
+// Lent is a batch whose memory may be given back.
+type Lent struct {
+	Batch  intake.Batch
+	memory logfile.Memory
+	free   *sync.Pool
+}
+
+// Release gives the batch back: neither it nor its items may be used any more.
+func (l *Lent) Release() { l.free.Put(l) }
+
 type reader struct {
 	opt    Options
-	take   func(context.Context, *intake.Batch) error
+	take   func(context.Context, *Lent) error
+	free   *sync.Pool
 	result Result
 }
 
@@ -111,9 +128,11 @@ func (r *reader) file(ctx context.Context, path string) error {
 		}
 	}()
 	for {
-		items, err := f.Next(ctx, r.opt.MaxItems)
+		l := r.free.Get().(*Lent)
+		l.free = r.free
+		items, err := f.NextIn(ctx, &l.memory, r.opt.MaxItems)
 		if len(items) > 0 {
-			if err := r.batch(ctx, path, f, items); err != nil {
+			if err := r.batch(ctx, path, f, l, items); err != nil {
 				return err
 			}
 		}
@@ -129,15 +148,16 @@ func (r *reader) file(ctx context.Context, path string) error {
 	}
 }
 
-func (r *reader) batch(ctx context.Context, path string, f *logfile.File, items []intake.Item) error {
-	b := &intake.Batch{
+func (r *reader) batch(ctx context.Context, path string, f *logfile.File, l *Lent, items []intake.Item) error {
+	l.Batch = intake.Batch{
 		Input: r.opt.Input, Source: r.opt.Source, Format: f.Format(), Dataset: f.Dataset(), File: path,
 		Received: time.Now().UTC(), Items: items,
 	}
-	if err := r.take(ctx, b); err != nil {
+	events := int64(len(items))
+	if err := r.take(ctx, l); err != nil {
 		return err
 	}
-	r.result.Events += int64(len(items))
+	r.result.Events += events
 	if r.opt.Progress != nil {
 		read, total := f.Progress()
 		r.opt.Progress(Progress{File: path, Read: read, Total: total, Events: r.result.Events})

@@ -17,6 +17,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -187,17 +188,23 @@ func (f *File) recognise(content *bufio.Reader, packed bool) error {
 // Next returns up to max items, which are the caller's to keep, or fewer where they are large; io.EOF at the end.
 // A read error ends the file; the items before it are returned with it. Parts that cannot be decoded are in Damage.
 func (f *File) Next(ctx context.Context, max int) ([]intake.Item, error) {
+	return f.NextIn(ctx, new(Memory), max)
+}
+
+// NextIn is Next with memory that is used again: the items are valid until the next call with the same.
+func (f *File) NextIn(ctx context.Context, m *Memory, max int) ([]intake.Item, error) {
 	if f.done != nil {
 		return nil, f.done
 	}
-	var b batch
+	b := &m.batch
+	b.reset()
 	for len(b.spans) < max && len(b.block) < maxBatch && f.done == nil {
 		if f.done = ctx.Err(); f.done != nil {
 			err := f.done
 			f.done = nil // another call may go on
 			return b.items(), err
 		}
-		f.done = f.reader.next(&b)
+		f.done = f.reader.next(b)
 	}
 	if f.done != nil && !errors.Is(f.done, io.EOF) {
 		f.damaged("", "it cannot be read to its end: "+f.done.Error())
@@ -271,10 +278,23 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Memory holds the items of one NextIn. The zero Memory is ready to use.
+type Memory struct{ batch batch }
+
 // batch gathers the items of one Next in one block of memory.
 type batch struct {
 	block []byte
 	spans []span
+	list  []intake.Item
+}
+
+// reset forgets the items. What a few large ones have made of the memory is not kept.
+func (b *batch) reset() {
+	if cap(b.block) > 2*maxBatch {
+		b.block = nil
+	}
+	clear(b.list)
+	b.block, b.spans, b.list = b.block[:0], b.spans[:0], b.list[:0]
 }
 
 type span struct {
@@ -304,9 +324,9 @@ func (b *batch) items() []intake.Item {
 	if len(b.spans) == 0 {
 		return nil
 	}
-	items := make([]intake.Item, len(b.spans))
-	for i, s := range b.spans {
-		items[i] = intake.Item{Data: b.block[s.start:s.end:s.end], Record: s.record, Error: s.err}
+	b.list = slices.Grow(b.list, len(b.spans))
+	for _, s := range b.spans {
+		b.list = append(b.list, intake.Item{Data: b.block[s.start:s.end:s.end], Record: s.record, Error: s.err})
 	}
-	return items
+	return b.list
 }

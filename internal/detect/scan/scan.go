@@ -61,7 +61,7 @@ type Summary struct {
 
 // chunk is a batch on its way to a worker and back.
 type chunk struct {
-	batch   *intake.Batch
+	lent    *load.Lent
 	out     []byte
 	tally   tally
 	matched chan struct{} // closed by the worker
@@ -92,6 +92,7 @@ func Files(ctx context.Context, paths []string, opt Options, v Visitor) (*Summar
 			w := worker{normaliser: normalise.New(opt.Taxonomy), scratch: opt.Matcher.NewScratch(), matcher: opt.Matcher, visitor: v}
 			for c := range work {
 				w.match(c)
+				c.lent.Release() // what is left of it is in out
 				close(c.matched)
 			}
 			return nil
@@ -101,9 +102,9 @@ func Files(ctx context.Context, paths []string, opt Options, v Visitor) (*Summar
 	group.Go(func() (err error) {
 		defer close(ordered)
 		defer close(work)
-		read, err = load.Files(ctx, paths, load.Options{Input: "detect", Progress: opt.Progress}, func(ctx context.Context, b *intake.Batch) error {
+		read, err = load.Lend(ctx, paths, load.Options{Input: "detect", Progress: opt.Progress}, func(ctx context.Context, l *load.Lent) error {
 			c := pool.Get().(*chunk)
-			c.batch, c.out, c.tally, c.matched = b, c.out[:0], tally{}, make(chan struct{})
+			c.lent, c.out, c.tally, c.matched = l, c.out[:0], tally{}, make(chan struct{})
 			for _, to := range []chan<- *chunk{work, ordered} {
 				select {
 				case to <- c:
@@ -158,21 +159,21 @@ type worker struct {
 }
 
 func (w *worker) match(c *chunk) {
-	t := &c.tally
-	for i := range c.batch.Items {
-		it := &c.batch.Items[i]
+	t, batch := &c.tally, &c.lent.Batch
+	for i := range batch.Items {
+		it := &batch.Items[i]
 		t.events++
 		w.event.Reset()
-		if err := w.normalise(c.batch, it); err != nil {
+		if err := w.normalise(batch, it); err != nil {
 			t.malformed++
 			if len(t.problems) < load.MaxProblems {
-				t.problems = append(t.problems, load.Problem{File: c.batch.File, Place: fmt.Sprintf("record %d", it.Record), Reason: err.Error()})
+				t.problems = append(t.problems, load.Problem{File: batch.File, Place: fmt.Sprintf("record %d", it.Record), Reason: err.Error()})
 			}
 			continue
 		}
 		for _, rule := range w.matcher.Match(&w.event, w.scratch) {
 			t.count(rule)
-			c.out = w.visitor.Visit(c.out, Match{Rule: rule, File: c.batch.File, Record: it.Record, Event: &w.event})
+			c.out = w.visitor.Visit(c.out, Match{Rule: rule, File: batch.File, Record: it.Record, Event: &w.event})
 		}
 	}
 }
