@@ -169,6 +169,11 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 				id = list.Items[0].Key
 			}
 			path = before + "/" + id + rest
+			if strings.HasSuffix(path, "/updates/{update}") {
+				if updates, err := f.Sources.Updates(t.Context(), id, 1); err == nil && len(updates) == 1 {
+					path = strings.Replace(path, "{update}", updates[0].ID, 1)
+				}
+			}
 		}
 		answer := ask(path + lists[path])
 		schema := compiled(t, e.Pattern, openapi.Of(e.Operation.Answer))

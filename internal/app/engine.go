@@ -17,6 +17,7 @@ import (
 	"yagura/internal/detect/normalise"
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/detect/rule"
+	"yagura/internal/detect/rulesource"
 	"yagura/internal/detect/search"
 	"yagura/internal/detect/source"
 	"yagura/internal/detect/taxonomy"
@@ -41,6 +42,7 @@ type Engine struct {
 	Pipeline *pipeline.Pipeline
 	Search   *search.Service
 	Rules    *rule.Library // nil until LoadRules
+	Sources  *rulesource.Store
 
 	log     *slog.Logger
 	started bool
@@ -74,6 +76,9 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 		return e, err
 	}
 	if err := e.Record.Register(ctx, alert.RecordKind(e.ruleTitles)); err != nil {
+		return e, err
+	}
+	if err := e.openSources(ctx); err != nil {
 		return e, err
 	}
 	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Records: e.Record, Units: e.Accounts, Notify: e.Notify})
@@ -125,8 +130,58 @@ func (e *Engine) LoadRules(ctx context.Context) error {
 			e.log.Warn("rules.dirs names what is not there: no rules come from it", "error", err)
 		}
 	}
+	opt.Trees = e.trees
 	e.Rules, err = rule.Open(ctx, rule.Options{LoadOptions: opt, DB: e.DB, Ledger: e.Ledger, Log: e.log})
 	return err
+}
+
+// openSources opens the sources of rules.
+func (e *Engine) openSources(ctx context.Context) error {
+	if err := e.Record.Register(ctx, rulesource.Kind()); err != nil {
+		return err
+	}
+	how, err := outgoingOptions(e.Config.Outgoing)
+	if err != nil {
+		return err
+	}
+	e.Sources, err = rulesource.Open(rulesource.Options{
+		DB: e.DB, Ledger: e.Ledger, Records: e.Record, Blobs: e.Blobs, Keys: e.Keys, Notify: e.Notify, HTTP: how, Dir: e.path("rulesources"),
+		Folders: e.Config.Rules.Sources, Log: e.log, Key: alert.RuleKey, Local: e.ownRule, Reload: e.reloadRules,
+	})
+	if err != nil {
+		return err
+	}
+	e.Sources.Work(e.Jobs, e.Organisation.Zone)
+	return nil
+}
+
+// ownRule tells whether a rule that was added here counts, or one of a configured folder, whatever a source brings.
+func (e *Engine) ownRule(key string) bool {
+	if e.Rules == nil {
+		return false
+	}
+	r, err := e.Rules.Rule(key)
+	return err == nil && (r.Origin == rule.Added || r.Origin == rule.Folder)
+}
+
+// reloadRules has other rules used soon; it does not wait for that.
+func (e *Engine) reloadRules() {
+	if e.Rules != nil {
+		e.Rules.Poke()
+	}
+}
+
+// trees are the rule files of the sources. What cannot be had is missing until it can.
+func (e *Engine) trees() []rule.Tree {
+	found, err := e.Sources.Trees(context.Background())
+	if err != nil {
+		e.log.Error("rules of a source are missing", "error", err)
+	}
+	list := make([]rule.Tree, len(found))
+	for i, t := range found {
+		list[i] = rule.Tree{Name: t.Title, FS: t.FS, Starts: t.Starts}
+	}
+	return list
 }
 
 // ruleTitles are a rule's titles, by which its alerts are found; none before the rules are loaded.
@@ -154,6 +209,9 @@ func (e *Engine) Close(ctx context.Context) error {
 		if e.started {
 			errs = append(errs, e.Pipeline.Settle())
 		}
+	}
+	if e.Sources != nil {
+		errs = append(errs, e.Sources.Close())
 	}
 	if e.Records != nil {
 		errs = append(errs, e.Records.Close())

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"yagura/internal/detect/rulesource"
 	"yagura/internal/platform/blob"
 	"yagura/internal/platform/calendar"
 	"yagura/internal/platform/fault"
@@ -55,8 +56,17 @@ func (x *Records) registerJobs(log *slog.Logger) {
 		if _, err := x.Record.Purge(ctx); err != nil {
 			return err
 		}
-		// Whoever else comes to put files into the store must be asked here, too: what nobody uses is taken away.
-		_, err := x.Blobs.Sweep(ctx, blob.Grace, x.Record.Used)
+		_, err := x.Blobs.Sweep(ctx, blob.Grace, x.used)
 		return err
 	})
+}
+
+// used asks everybody who puts files into the store whether they use one: what nobody uses is taken away.
+func (x *Records) used(ctx context.Context, sha string) (bool, error) {
+	for _, ask := range []func(context.Context, string) (bool, error){x.Record.Used, rulesource.Uses(x.DB)} {
+		if used, err := ask(ctx, sha); used || err != nil {
+			return used, err
+		}
+	}
+	return false, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/detect/rulesource"
 	"yagura/internal/platform/approval"
 	"yagura/internal/platform/auth"
 	"yagura/internal/platform/build"
@@ -39,7 +40,7 @@ func (x *Records) openNotify(post *letter.Post, opt RecordsOptions) error {
 		DB: x.DB, Ledger: x.Ledger, Keys: x.Keys, Jobs: x.Jobs, People: people, Roles: x.Roles, Post: post, HTTP: client,
 		Bundle: bundle, PublicURL: opt.PublicURL, Log: opt.Log,
 	})
-	x.Notify.Declare(slices.Concat(alert.Topics(), approval.Topics())...)
+	x.Notify.Declare(slices.Concat(alert.Topics(), approval.Topics(), rulesource.Topics())...)
 	x.Notify.Know(alert.Kind(x.Roles.Allows))
 	return nil
 }
@@ -60,6 +61,15 @@ func (s *Server) noticeRoom(site *web.Site) *noticeroom.Room {
 
 // outgoing is the client of whatever asks other servers.
 func outgoing(c config.Outgoing) (*httpx.Client, error) {
+	opt, err := outgoingOptions(c)
+	if err != nil {
+		return nil, err
+	}
+	return httpx.New(opt)
+}
+
+// outgoingOptions are how it asks.
+func outgoingOptions(c config.Outgoing) (httpx.Options, error) {
 	opt := httpx.Options{Proxy: c.Proxy, Agent: "Yagura/" + build.Version()}
 	for _, text := range c.Allow {
 		prefix, err := netip.ParsePrefix(text)
@@ -67,11 +77,11 @@ func outgoing(c config.Outgoing) (*httpx.Client, error) {
 			prefix, err = address.Prefix(address.BitLen())
 		}
 		if err != nil {
-			return nil, fault.New(fault.Invalid, "httpx.fault.allow", "outgoing.allow: %q is no address or network", text)
+			return opt, fault.New(fault.Invalid, "httpx.fault.allow", "outgoing.allow: %q is no address or network", text)
 		}
 		opt.Allow = append(opt.Allow, prefix)
 	}
-	return httpx.New(opt)
+	return opt, nil
 }
 
 // demoPeople are the accounts and the demo's visitor, who has none and is to see notices all the same.

@@ -19,7 +19,9 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"yagura/internal/detect/demo"
+	"yagura/internal/detect/rulesource"
 	"yagura/internal/platform/auth"
+	"yagura/internal/platform/record"
 	"yagura/internal/platform/web"
 	"yagura/internal/platform/web/webtest"
 )
@@ -53,7 +55,8 @@ type furnished struct {
 
 func furnish(t *testing.T) *furnished {
 	t.Helper()
-	f := &furnished{house: newHouseFor(t, io.Discard, map[string]string{"approvals.required": "people.roles"}, func(e *Engine) auth.Authenticator { return visiting{e.Accounts} })}
+	rules := t.TempDir()
+	f := &furnished{house: newHouseFor(t, io.Discard, map[string]string{"approvals.required": "people.roles", "rules.source_folders": rules}, func(e *Engine) auth.Authenticator { return visiting{e.Accounts} })}
 	ctx := t.Context()
 	must := func(err error) {
 		t.Helper()
@@ -101,6 +104,20 @@ func furnish(t *testing.T) *furnished {
 			t.Fatalf("POST %s: status %d: %s", do.path, got.Code, got.Body)
 		}
 	}
+	// A source of rules with an update in force and one that waits.
+	source, err := f.Record.Create(ctx, record.System(), rulesource.Name, record.Values{
+		"title": "自社のルール", "method": "folder", "address": rules, "trust": rulesource.Trusted, "starts": "shadow", "every": "day"})
+	must(err)
+	for name, level := range map[string]string{"a": "high", "b": "low", "c": "low"} {
+		rule := fmt.Sprintf("title: Rule %[1]s\nlogsource: {product: windows}\ndetection: {s: {EventID: 1, Image|endswith: '\\%[1]s.exe'}, condition: s}\nlevel: %[2]s\n", name, level)
+		must(os.WriteFile(filepath.Join(rules, name+".yml"), []byte(rule), 0o600))
+	}
+	_, err = f.Sources.Check(ctx, source.ID)
+	must(err)
+	must(os.Remove(filepath.Join(rules, "b.yml")))
+	must(os.Remove(filepath.Join(rules, "c.yml")))
+	_, err = f.Sources.Check(ctx, source.ID)
+	must(err)
 	f.notified(ctx)
 	must(f.Jobs.RunNow(ctx, "auth.sweep")) // nobody works it off: it waits, and its page can be looked at
 	return f
@@ -162,6 +179,7 @@ func unvisited() map[string]string {
 		"GET /search/values":                      "a part of the search's page",
 		"GET /sources/-/certificate":              "a file, where syslog takes TLS",
 		"GET /account/second-factor/app":          "takes a session of its own; the account's own tests look at it",
+		"GET /rulesources/{id}/pdf":               "a file, which takes a press; the tests of package desk make one",
 		"GET /alerts/{id}/pdf":                    "a file, which takes a press; the tests of package desk make one",
 		"GET /notifications/{id}":                 "leads on to what a notice is about",
 		"GET /search/tail":                        "goes on for ever",

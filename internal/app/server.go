@@ -20,6 +20,7 @@ import (
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/intake"
 	"yagura/internal/detect/rule"
+	"yagura/internal/detect/rulesource"
 	"yagura/internal/detect/search"
 	"yagura/internal/detect/source"
 	"yagura/internal/detect/source/follow"
@@ -317,12 +318,17 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	sources, err := s.Record.Kind(rulesource.Name)
+	if err != nil {
+		return nil, err
+	}
 	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts, Press: s.Press})
 	return []web.Module{
 		records.Own(),
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
 		alert.NewRoom(site, records, s.Alerts, s.Rules).Module(alerts),
 		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts}).Module(),
+		rulesource.NewRoom(site, records, s.Sources).Module(sources),
 		source.NewRoom(site, s.sourceOptions()).Module(),
 		account.New(site, account.Options{Accounts: s.Accounts, Seal: s.Keys, OIDC: signOn, RoleTitle: s.roleTitle, Log: s.opt.Log}).Module(),
 		people.NewRoom(site, people.Options{

@@ -7,6 +7,7 @@ import (
 
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/rule"
+	"yagura/internal/detect/rulesource"
 	"yagura/internal/detect/search"
 	"yagura/internal/detect/source"
 	"yagura/internal/platform/access"
@@ -45,6 +46,7 @@ func stores() []store {
 		{"preference", preference.Migrations(), nil},
 		{"alert", alert.Migrations(), alert.Tables()},
 		{"rule", rule.Migrations(), rule.Tables()},
+		{"rulesource", rulesource.Migrations(), rulesource.Tables()},
 		{"search", search.Migrations(), search.Tables()},
 		{"source", source.Migrations(), source.Tables()},
 	}
@@ -62,21 +64,22 @@ func Tables() []ledger.Table {
 // Untracked are the tables whose rows are no records, and why: what is not in the ledger is a decision, too.
 func Untracked() map[string]string {
 	return map[string]string{
-		"alert_sample":    "copies of events, which the machine takes and replaces",
-		"alert_bucket":    "counts of matches over time",
-		"alert_rule_hour": "counts of matches over time",
-		"alert_cursor":    "how far the pipeline has come",
-		"source_stat":     "counters of what sources sent",
-		"api_once":        "answers of the API that may be asked for again, for a day",
-		"record_tag":      "finds the tags that records have in their own rows",
-		"auth_guard":      "a row to wait at, so that the last administrator stays",
-		"auth_session":    "who is signed in at the moment",
-		"auth_pending":    "sign-ins under way",
-		"auth_budget":     "how often was guessed",
-		"job":             "work of the machine that waits; what people decide about it is in job_decision",
-		"job_schedule":    "when the machine does something next",
-		"mail_outbox":     "mails that wait",
-		"preference":      "how people like their pages to look",
+		"alert_sample":     "copies of events, which the machine takes and replaces",
+		"alert_bucket":     "counts of matches over time",
+		"alert_rule_hour":  "counts of matches over time",
+		"rulesource_fetch": "which rules are in force, as the update that was taken says, and how the last look at their source went",
+		"alert_cursor":     "how far the pipeline has come",
+		"source_stat":      "counters of what sources sent",
+		"api_once":         "answers of the API that may be asked for again, for a day",
+		"record_tag":       "finds the tags that records have in their own rows",
+		"auth_guard":       "a row to wait at, so that the last administrator stays",
+		"auth_session":     "who is signed in at the moment",
+		"auth_pending":     "sign-ins under way",
+		"auth_budget":      "how often was guessed",
+		"job":              "work of the machine that waits; what people decide about it is in job_decision",
+		"job_schedule":     "when the machine does something next",
+		"mail_outbox":      "mails that wait",
+		"preference":       "how people like their pages to look",
 
 		"record_said":        "which owners were told that a record is due",
 		"record_reading":     "which columns somebody looks at",
@@ -95,7 +98,7 @@ func Untracked() map[string]string {
 
 // SealedColumns are all columns that hold sealed secrets.
 func SealedColumns() []seal.Column {
-	return slices.Concat(auth.Columns(), mail.Columns(), notify.Columns(), once.Columns())
+	return slices.Concat(auth.Columns(), mail.Columns(), notify.Columns(), once.Columns(), rulesource.Columns())
 }
 
 // migrate brings the tables of every room to their newest form.

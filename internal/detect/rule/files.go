@@ -23,6 +23,7 @@ const maxFile = 8 << 20
 type file struct {
 	name   string // for people: the path; for those in the program "builtin:" and the path below rules/
 	origin Origin
+	starts string // the state that its new rules begin in; "" for the usual one
 	size   int64
 	time   time.Time
 	fsys   fs.FS
@@ -30,7 +31,7 @@ type file struct {
 }
 
 func (f *file) same(other *file) bool {
-	return other != nil && f.size == other.size && f.time.Equal(other.time) && f.origin == other.origin
+	return other != nil && f.size == other.size && f.time.Equal(other.time) && f.origin == other.origin && f.starts == other.starts
 }
 
 // read returns the file's bytes.
@@ -54,6 +55,15 @@ func (o *LoadOptions) find() (files []*file, problems []sigma.Problem) {
 	}
 	if o.Builtin {
 		files = append(files, walk(rules.Files, ".", Builtin, func(p string) string { return "builtin:" + p }, unreadable)...)
+	}
+	if o.Trees != nil {
+		for _, tree := range o.Trees() {
+			from := walk(tree.FS, ".", Sourced, func(p string) string { return tree.Name + ":" + p }, unreadable)
+			for _, f := range from {
+				f.starts = tree.Starts
+			}
+			files = append(files, from...)
+		}
 	}
 	for _, root := range o.Paths {
 		files = append(files, walkPath(root, Folder, unreadable)...)

@@ -28,6 +28,7 @@ type Library struct {
 	opt     Options
 	log     *slog.Logger
 	current atomic.Pointer[Set]
+	poked   chan struct{} // capacity 1: Watch is to look
 
 	mu     sync.Mutex // one reload at a time
 	files  map[string]*parsed
@@ -39,7 +40,7 @@ func Open(ctx context.Context, opt Options) (*Library, error) {
 	if opt.Taxonomy == nil {
 		return nil, errors.New("loading rules: no taxonomy")
 	}
-	l := &Library{opt: opt, log: opt.Log}
+	l := &Library{opt: opt, log: opt.Log, poked: make(chan struct{}, 1)}
 	if l.log == nil {
 		l.log = slog.Default()
 	}

@@ -3,6 +3,7 @@ package rule
 import (
 	"cmp"
 	"errors"
+	"io/fs"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,15 +16,23 @@ import (
 
 // LoadOptions says which rules to load and how.
 type LoadOptions struct {
-	Builtin      bool     // those that come with the program
-	Paths        []string // files and folders; folders with all below them
-	Added        string   // the folder of added rules; it need not be there
+	Builtin      bool          // those that come with the program
+	Paths        []string      // files and folders; folders with all below them
+	Trees        func() []Tree // files of sources of rules, at the moment of the call; nil: none
+	Added        string        // the folder of added rules; it need not be there
 	Taxonomy     *taxonomy.Taxonomy
 	Placeholders map[string][]string
 	NoRouting    bool        // try every rule on every event
 	MinLevel     sigma.Level // leave out rules below it
 	// Disabled tells which rules are not evaluated, by key; nil disables none.
 	Disabled func(key string) bool
+}
+
+// Tree is the files of a source of rules.
+type Tree struct {
+	Name   string // what its files' names begin with
+	FS     fs.FS
+	Starts string // the state that new rules of it begin in
 }
 
 // Load reads and compiles the rules once. What cannot be used is in the set's Problems.
@@ -130,7 +139,7 @@ func (b *builder) add(p *parsed) {
 			b.set.filters = append(b.set.filters, d.Filter)
 		case d.Rule != nil:
 			b.addRule(&Rule{
-				Rule: d.Rule, Key: alert.RuleKey(d.Rule), Origin: p.origin, Problems: slices.Clone(d.Problems), file: p.file,
+				Rule: d.Rule, Key: alert.RuleKey(d.Rule), Origin: p.origin, Starts: p.starts, Problems: slices.Clone(d.Problems), file: p.file,
 			})
 		}
 	}

@@ -6,8 +6,8 @@
 //   - A broken file is reported with its line and reason and never takes the others down.
 //   - A change takes effect as a whole: Matcher gives the old set or the new one, never half of each, and a set once
 //     given never changes.
-//   - Of rules with the same id one counts: an added one before one in a folder before one that came with the program, so
-//     that a rule can be changed by a copy. The others are reported.
+//   - Of rules with the same id one counts: an added one before one in a folder before one of a source before one that came with the
+//     program, so that a rule can be changed by a copy. The others are reported.
 //   - Memory: a rule's text stays in its file and is read when somebody looks at it.
 package rule
 
@@ -24,12 +24,13 @@ type Origin string
 // The origins, the strongest last.
 const (
 	Builtin Origin = "builtin" // in the program
+	Sourced Origin = "source"  // a source of rules that is looked after in the program (package rulesource)
 	Folder  Origin = "folder"  // one of the configured folders
 	Added   Origin = "added"   // the data folder
 )
 
 // Origins lists them.
-func Origins() []Origin { return []Origin{Builtin, Folder, Added} }
+func Origins() []Origin { return []Origin{Builtin, Sourced, Folder, Added} }
 
 // Rule is a rule of the library.
 type Rule struct {
@@ -37,6 +38,7 @@ type Rule struct {
 	Key     string // alert.RuleKey
 	Origin  Origin
 	Enabled bool
+	Starts  string // the state in which its source has new rules begin; "" for the usual one
 	// Active is true when the rule is evaluated: it is enabled, and nothing in Problems stands against it.
 	Active   bool
 	Problems []sigma.Problem

@@ -29,7 +29,7 @@ func (l *Library) Watch(ctx context.Context) error {
 	} else {
 		defer watcher.Close()
 	}
-	w := &watch{library: l, watcher: watcher, settle: settle, patience: patience, look: look}
+	w := &watch{library: l, poked: l.poked, watcher: watcher, settle: settle, patience: patience, look: look}
 	w.run(ctx)
 	return nil
 }
@@ -38,6 +38,15 @@ type watch struct {
 	library                *Library
 	watcher                *fsnotify.Watcher // nil: only looks
 	settle, patience, look time.Duration
+	poked                  <-chan struct{}
+}
+
+// Poke has the rules looked at now; it does not wait for that.
+func (l *Library) Poke() {
+	select {
+	case l.poked <- struct{}{}:
+	default: // somebody was before
+	}
 }
 
 func (w *watch) run(ctx context.Context) {
@@ -69,6 +78,8 @@ func (w *watch) run(ctx context.Context) {
 			w.library.log.Warn("watching rule folders", "error", err) // an overflow, say: the next look finds the rest
 		case <-due:
 			due = nil
+			w.reload(ctx)
+		case <-w.poked:
 			w.reload(ctx)
 		case <-tick.C:
 			if w.library.changed() {

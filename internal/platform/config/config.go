@@ -167,6 +167,7 @@ type Files struct {
 type Rules struct {
 	Dirs         []string `name:"dirs" help:"folders of Sigma rules, read with their subfolders"`
 	Builtin      bool     `name:"builtin" default:"true" help:"use the rules that come with the program"`
+	Sources      []string `name:"source_folders" help:"folders below which a source of rules that is looked after in the program may lie"`
 	Placeholders string   `name:"placeholders" help:"YAML file of values for the %placeholders% of rules"`
 }
 

@@ -217,3 +217,19 @@ func (c *Client) failed(r *http.Request, err error) error {
 	}
 	return &fault.Error{Code: fault.Unavailable, Key: "httpx.fault.failed", Args: []any{r.URL.Host, err.Error()}, Detail: r.URL.Host + ": " + err.Error(), Err: err}
 }
+
+// Transport is the client's way to other servers, for libraries that speak a protocol of their own over HTTP. It refuses what Do refuses, and reads
+// an answer of any length: bound it.
+func (c *Client) Transport() http.RoundTripper { return transport{c} }
+
+type transport struct{ *Client }
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if _, err := CheckURL(r.URL.String()); err != nil {
+		return nil, err
+	}
+	if err := t.behindProxy(r.Context(), r.URL.Hostname()); err != nil {
+		return nil, err
+	}
+	return t.http.Transport.RoundTrip(r)
+}

@@ -1,11 +1,9 @@
 package desk
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,31 +11,15 @@ import (
 
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/record"
+	"yagura/internal/platform/web"
 )
 
 // maxBody is the largest body of a change.
 const maxBody = 1 << 20
 
-// readJSON reads a body of one JSON value; an empty body is an empty one. Members that nobody knows are errors: a misspelt change must not
-// pass for one that was made.
+// readJSON reads the body of a change.
 func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return fault.New(fault.TooLarge, "", "the body has more than %d bytes", maxBody)
-	}
-	if err != nil || len(bytes.TrimSpace(data)) == 0 {
-		return err
-	}
-	body := json.NewDecoder(bytes.NewReader(data))
-	body.DisallowUnknownFields()
-	body.UseNumber()
-	if err := body.Decode(into); err != nil {
-		return fault.New(fault.Invalid, "", "the body is no JSON object as this takes it: %v", err)
-	}
-	if _, err := body.Token(); !errors.Is(err, io.EOF) {
-		return fault.New(fault.Invalid, "", "the body holds more than one JSON value")
-	}
-	return nil
+	return web.ReadJSON(w, r, into, maxBody)
 }
 
 // fromJSON reads the fields of a record as programs write them.
