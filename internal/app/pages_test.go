@@ -208,8 +208,8 @@ func (f *furnished) pages() []shown {
 	for _, m := range f.site.Modules() {
 		for _, route := range m.Routes {
 			method, path, _ := strings.Cut(route.Pattern, " ")
-			// What hangs on a record ({thing}) is looked at in the tests of package desk, which hang something on one.
-			if method != http.MethodGet || strings.Contains(path, "{thing}") || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/scim/") || unvisited()[route.Pattern] != "" {
+			// What hangs on a record ({thing}) and lists that are imported are looked at in the tests of package desk.
+			if method != http.MethodGet || strings.Contains(path, "{thing}") || strings.Contains(path, "{upload}") || strings.HasPrefix(path, "/api/") || strings.HasPrefix(path, "/scim/") || unvisited()[route.Pattern] != "" {
 				continue
 			}
 			mux.Handle(route.Pattern, http.NotFoundHandler())
@@ -371,11 +371,15 @@ func TestEveryPageIsForEverybody(t *testing.T) {
 	}
 }
 
-// TestPicturesOfEveryPage keeps pictures of every page for people to look at; it does nothing without YAGURA_SCREENSHOTS.
+// TestPicturesOfEveryPage keeps pictures of every page for people to look at, or of those with YAGURA_PICTURES_OF in their names; it does nothing
+// without YAGURA_SCREENSHOTS.
 func TestPicturesOfEveryPage(t *testing.T) {
 	webtest.NeedPictures(t)
 	tab := furnish(t).open()
 	for _, page := range tab.house.pages() {
+		if !strings.Contains(page.Name(), os.Getenv("YAGURA_PICTURES_OF")) {
+			continue
+		}
 		for _, lang := range []string{"ja", "en"} {
 			for _, theme := range []string{web.Light, web.Dark} {
 				for width, height := range map[int64]int64{1280: 900, 390: 844} {
