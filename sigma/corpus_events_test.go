@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -15,15 +14,15 @@ import (
 	"yagura/sigma"
 )
 
-// corpusEvents reads the recorded Windows events: at most perFile of each file, 0 for all, and in all at
+// corpusLines reads the recorded Windows events: at most perFile of each file, 0 for all, and in all at
 // most limit.
-func corpusEvents(tb testing.TB, perFile, limit int) []sigma.Event {
+func corpusLines(tb testing.TB, perFile, limit int) [][]byte {
 	tb.Helper()
 	paths, err := filepath.Glob(filepath.Join(os.Getenv("YAGURA_CORPUS"), "otrf", "*.gz"))
 	if err != nil || len(paths) == 0 {
 		tb.Skip("YAGURA_CORPUS is not set, or has no otrf/*.gz")
 	}
-	var events []sigma.Event
+	var all [][]byte
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if err != nil {
@@ -35,14 +34,25 @@ func corpusEvents(tb testing.TB, perFile, limit int) []sigma.Event {
 		}
 		lines := bufio.NewScanner(unzipped)
 		lines.Buffer(nil, 16<<20)
-		for n := 0; lines.Scan() && (perFile == 0 || n < perFile) && len(events) < limit; n++ {
-			var object map[string]any
-			if json.Unmarshal(lines.Bytes(), &object) != nil {
-				continue
+		for n := 0; lines.Scan() && (perFile == 0 || n < perFile) && len(all) < limit; n++ {
+			if json.Valid(lines.Bytes()) {
+				all = append(all, bytes.Clone(lines.Bytes()))
 			}
-			events = append(events, flatten(nil, "", object))
 		}
 		_ = f.Close()
+	}
+	return all
+}
+
+// corpusEvents are the events of corpusLines.
+func corpusEvents(tb testing.TB, perFile, limit int) []sigma.Event {
+	tb.Helper()
+	var events []sigma.Event
+	for _, line := range corpusLines(tb, perFile, limit) {
+		var object map[string]any
+		if json.Unmarshal(line, &object) == nil {
+			events = append(events, flatten(nil, "", object))
+		}
 	}
 	return events
 }
@@ -143,64 +153,6 @@ func TestCorpusMatcherAgreesWithOracle(t *testing.T) {
 	if matches == 0 {
 		t.Error("nothing matched: the test says nothing")
 	}
-}
-
-// The benchmarks measure matching alone, all rules on events in memory.
-
-func benchmarkRules(b *testing.B) ([]*sigma.Rule, []*sigma.Filter, sigma.Options) {
-	b.Helper()
-	rules, filters, _ := corpusRules(b, ruleFolders...)
-	return rules, filters, sigma.Options{Taxonomy: windowsTaxonomy{}}
-}
-
-func BenchmarkMatch(b *testing.B) {
-	m, _ := sigma.Compile(benchmarkRules(b))
-	events := corpusEvents(b, 400, 1<<30)
-	s := m.NewScratch()
-	matches, i := 0, 0
-	b.ReportAllocs()
-	for b.Loop() {
-		matches += len(m.Match(events[i], s))
-		if i++; i == len(events) {
-			i = 0
-		}
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-}
-
-// BenchmarkMatchNaive is the baseline: each rule of the log source, one after the other.
-func BenchmarkMatchNaive(b *testing.B) {
-	oracle := sigma.NewOracle(benchmarkRules(b))
-	events := corpusEvents(b, 20, 1<<30)
-	matches, i := 0, 0
-	for b.Loop() {
-		matches += len(oracle.Match(events[i]))
-		if i++; i == len(events) {
-			i = 0
-		}
-	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
-}
-
-// BenchmarkCompile measures the time to compile all rules, and the memory that rules and Matcher keep.
-func BenchmarkCompile(b *testing.B) {
-	heap := func() float64 {
-		var stats runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&stats)
-		return float64(stats.HeapAlloc) / (1 << 20)
-	}
-	before := heap()
-	rules, filters, opts := benchmarkRules(b)
-	parsed := heap()
-	var m *sigma.Matcher
-	for b.Loop() {
-		m, _ = sigma.Compile(rules, filters, opts)
-	}
-	b.ReportMetric(parsed-before, "MB-rules")
-	b.ReportMetric(heap()-parsed, "MB-matcher")
-	runtime.KeepAlive(rules)
-	runtime.KeepAlive(m)
 }
 
 // Each regression case of SigmaHQ is found by its own rule, log sources aside.
