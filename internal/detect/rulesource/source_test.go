@@ -56,7 +56,7 @@ type rig struct {
 
 func (g *rig) Send(_ *db.Tx, n notify.Notice) error { g.told = append(g.told, n); return nil }
 
-func newRig(t *testing.T, d *db.DB) *rig {
+func newRig(t *testing.T, d *db.DB, folders ...string) *rig {
 	t.Helper()
 	ctx := t.Context()
 	log, err := ledger.Open(ctx, d, ledger.Options{KeyFile: filepath.Join(t.TempDir(), "key")})
@@ -84,7 +84,7 @@ func newRig(t *testing.T, d *db.DB) *rig {
 		t.Fatal(err)
 	}
 	g.Store, err = rulesource.Open(rulesource.Options{
-		DB: d, Ledger: log, Records: g.records, Blobs: g.blobs, Keys: seal.Generate(), Notify: g, Dir: t.TempDir(), Folders: []string{g.folder},
+		DB: d, Ledger: log, Records: g.records, Blobs: g.blobs, Keys: seal.Generate(), Notify: g, Dir: t.TempDir(), Folders: append(folders, g.folder),
 		HTTP: httpx.Options{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}},
 		Key:  alert.RuleKey, Local: func(key string) bool { return g.local[key] }, Reload: func() { g.reloads++ },
 	})
@@ -480,5 +480,29 @@ func TestFilesInUseAreKnown(t *testing.T) {
 	}
 	if used, err := rulesource.Uses(g.db)(t.Context(), strings.Repeat("0", 64)); used || err != nil {
 		t.Errorf("a file that nobody has is used: %v", err)
+	}
+}
+
+// TestSigmaHQ takes a whole real repository: every rule of it, and nothing again where nothing changed.
+func TestSigmaHQ(t *testing.T) {
+	corpus := os.Getenv("YAGURA_CORPUS")
+	if corpus == "" {
+		t.Skip("YAGURA_CORPUS names no folder of real rules")
+	}
+	corpus, err := filepath.Abs(corpus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := newRig(t, dbtest.NewSQLite(t, time.Now), filepath.Join(corpus, "sigma"))
+	id := g.make(t, "folder", filepath.Join(corpus, "sigma"), rulesource.Trusted, "rules rules-emerging-threats")
+	g.check(t, id, rulesource.Taken)
+	u := g.updates(t, id)[0]
+	if u.Rules < 3000 || u.Added < 3000 || u.Refused > 20 || int(u.Added) != len(g.inForce(t)) {
+		t.Errorf("taken %+v", u)
+	}
+	g.check(t, id, rulesource.Unchanged)
+	_, files, more, err := g.Differences(t.Context(), id, u.ID, "rules/linux", 5)
+	if err != nil || !more || len(files) != 5 || !strings.HasPrefix(files[0].Name, "rules/linux/") || files[0].Rules[0].Author == "" {
+		t.Errorf("differences behind a name: %+v, %v, %v", files, more, err)
 	}
 }
