@@ -160,8 +160,29 @@ func TestMatcherAgreesWithOracle(t *testing.T) {
 			if got != want {
 				rt.Fatalf("event %v: Matcher says %s, oracle %s\n%s", ev, got, want, text.String())
 			}
+			if got := titles(explained(rt, file, ev)); got != want {
+				rt.Fatalf("event %v: Explain says %s, oracle %s\n%s", ev, got, want, text.String())
+			}
 		}
 	})
+}
+
+// explained returns the rules that Explain says match, and checks that it says what is missing of the others.
+func explained(tb rapid.TB, file *sigma.File, ev sigma.Event) []*sigma.Rule {
+	var matched []*sigma.Rule
+	for _, r := range file.Rules() {
+		why, err := sigma.Explain(r, ev, testOptions(), file.Filters()...)
+		switch {
+		case err != nil:
+			tb.Fatal(err)
+		case why.Matched:
+			matched = append(matched, r)
+		}
+		if why.Matched != (len(why.Missing()) == 0) {
+			tb.Fatalf("matched is %v, and missing are %d reasons:\n%s", why.Matched, len(why.Missing()), why)
+		}
+	}
+	return matched
 }
 
 func titles(rules []*sigma.Rule) string {

@@ -95,7 +95,7 @@ func (c *compiler) filterProblem(f *Filter, kind ProblemKind, line int, reason s
 func (c *compiler) usable(filters []*Filter) []*Filter {
 	var good []*Filter
 	for _, f := range filters {
-		tests, err := c.testsOf(f.detection)
+		tests, err := testsOf(f.detection, c.opts.Placeholders)
 		if err != nil {
 			c.filterProblem(f, kindOf(err), lineOf(err, f.Line), err.Error())
 			continue
@@ -138,7 +138,7 @@ func (c *compiler) addRule(r *Rule, filters []*Filter) {
 		return
 	}
 	// The tests are built before anything is kept, so that a refused rule leaves nothing half done.
-	tests, err := c.testsOf(r.detection)
+	tests, err := testsOf(r.detection, c.opts.Placeholders)
 	if err != nil {
 		c.problem(r, kindOf(err), lineOf(err, r.Line), err.Error())
 		return
@@ -156,12 +156,15 @@ func (c *compiler) addRule(r *Rule, filters []*Filter) {
 	c.m.rules = append(c.m.rules, compiledRule{rule: r, root: c.addNode(exprAnd, 0, roots), source: source})
 }
 
-// testsOf builds the tests of all items of a detection.
-func (c *compiler) testsOf(d *detection) (itemTests, error) {
+// testsOf returns the tests of all items of a detection.
+func testsOf(d *detection, placeholders map[string][]string) (itemTests, error) {
 	tests := make(itemTests, len(d.items))
 	for _, it := range d.items {
+		if tests[it] = it.ready; it.ready != nil {
+			continue
+		}
 		var err error
-		if tests[it], err = it.tests(c.opts.Placeholders); err != nil {
+		if tests[it], err = it.tests(placeholders); err != nil {
 			return nil, err
 		}
 	}

@@ -24,6 +24,7 @@ const (
 type detection struct {
 	expr     *expr
 	items    []*item
+	searches []*search
 	values   int
 	expanded int // bytes
 	warnings []*lineError
@@ -41,7 +42,6 @@ func parseDetection(doc *document, node *yaml.Node, reserved ...string) (*detect
 		return nil, err
 	}
 	d := &detection{}
-	var searches []*search
 	named := 0
 	var conditions []*yaml.Node
 	for _, e := range entries {
@@ -57,7 +57,7 @@ func parseDetection(doc *document, node *yaml.Node, reserved ...string) (*detect
 		case slices.Contains(reserved, e.key):
 			continue
 		}
-		if len(searches) == maxSearches {
+		if len(d.searches) == maxSearches {
 			return nil, errAt(e.line, "more than %d search identifiers", maxSearches)
 		}
 		before := len(d.items)
@@ -65,21 +65,21 @@ func parseDetection(doc *document, node *yaml.Node, reserved ...string) (*detect
 		if err != nil {
 			return nil, err
 		}
-		searches = append(searches, &search{name: e.key, line: e.line, expr: x, items: len(d.items) - before})
+		d.searches = append(d.searches, &search{name: e.key, line: e.line, expr: x, items: len(d.items) - before})
 	}
 	if len(conditions) == 0 {
 		return nil, errAt(node.Line, "condition is missing")
 	}
 	var alternatives []*expr
 	for _, c := range conditions {
-		x, err := parseCondition(c.Value, searches, &named)
+		x, err := parseCondition(c.Value, d.searches, &named)
 		if err != nil {
 			return nil, errAt(c.Line, "%s", err)
 		}
 		alternatives = append(alternatives, x)
 	}
 	d.expr = combine(exprOr, alternatives)
-	for _, s := range searches {
+	for _, s := range d.searches {
 		if !s.used && !strings.HasPrefix(s.name, "_") {
 			d.warn(s.line, "search identifier %s is not used in the condition", s.name)
 		}
@@ -228,6 +228,9 @@ func (d *detection) addItem(doc *document, it *item, node *yaml.Node) (*expr, er
 	}
 	if d.expanded += sizeOf(tests...); d.expanded > maxExpanded {
 		return nil, errAt(it.line, "the rule's values expand to more than %d MiB", maxExpanded>>20)
+	}
+	if !it.mods.has(modExpand) {
+		it.ready = tests
 	}
 	d.lint(it)
 	d.items = append(d.items, it)

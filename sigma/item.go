@@ -34,6 +34,7 @@ type item struct {
 	chain  []modifier
 	mods   modifierSet
 	values []scalar
+	ready  [][]test // nil where they depend on placeholders
 	line   int
 }
 
@@ -117,19 +118,26 @@ func sizeOf(lists ...[]test) (size int) {
 	return size
 }
 
-// name returns how to speak of the item.
+// name returns how to speak of the item in a message.
 func (it *item) name() string {
-	name := "keywords"
-	if !it.isKeyword() {
-		name = fmt.Sprintf("field %s", it.field)
+	if it.isKeyword() {
+		return it.text()
 	}
-	for i, m := range it.chain {
-		if i == 0 && it.isKeyword() {
-			name += " "
+	return "field " + it.text()
+}
+
+// text returns the field with its modifiers, as the rule writes it.
+func (it *item) text() string {
+	text := it.field
+	if it.isKeyword() {
+		if text = "keywords"; len(it.chain) > 0 {
+			text += " "
 		}
-		name += "|" + m.String()
 	}
-	return name
+	for _, m := range it.chain {
+		text += "|" + m.String()
+	}
+	return text
 }
 
 // valueTests applies the item's modifiers to one value.

@@ -44,14 +44,14 @@ func TestMatchFiles(t *testing.T) {
 			}
 			s := m.NewScratch()
 			for _, r := range file.Rules() {
-				runRuleTests(t, m, s, r)
+				runRuleTests(t, m, s, r, file.Filters())
 			}
 		})
 	}
 }
 
-// runRuleTests matches the events of a rule's key "tests", with the Matcher and with the oracle.
-func runRuleTests(t *testing.T, m *sigma.Matcher, s *sigma.Scratch, r *sigma.Rule) {
+// runRuleTests matches the events of a rule's key "tests", with the Matcher and with Explain.
+func runRuleTests(t *testing.T, m *sigma.Matcher, s *sigma.Scratch, r *sigma.Rule, filters []*sigma.Filter) {
 	t.Helper()
 	node := r.Custom["tests"]
 	if node == nil {
@@ -71,6 +71,9 @@ func runRuleTests(t *testing.T, m *sigma.Matcher, s *sigma.Scratch, r *sigma.Rul
 		got := slices.Contains(m.Match(ev, s), r)
 		if got != test.Match {
 			t.Errorf("%s:%d: rule %q: match = %v, want %v", r.File, test.Event.Line, r.Title, got, test.Match)
+		}
+		if why, err := sigma.Explain(r, ev, testOptions(), filters...); err != nil || why.Matched != test.Match {
+			t.Errorf("%s:%d: rule %q: %v, explained as:\n%s", r.File, test.Event.Line, r.Title, err, why)
 		}
 		outcomes[test.Match]++
 	}

@@ -2,6 +2,7 @@ package sigma
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 )
 
@@ -129,19 +130,21 @@ func (s *Scratch) conditionHolds(c *condition) bool {
 		if v.null {
 			continue
 		}
-		if c.present {
+		if c.present || c.holds(s.foldedValue(v)) {
 			return true
 		}
-		folded := s.foldedValue(v)
-		for _, want := range c.values {
-			if folded == want {
-				return true
-			}
-		}
-		for _, prefix := range c.prefixes {
-			if strings.HasPrefix(folded, prefix) {
-				return true
-			}
+	}
+	return false
+}
+
+// holds reports whether a folded value satisfies the condition.
+func (c *condition) holds(folded string) bool {
+	if c.present || slices.Contains(c.values, folded) {
+		return true
+	}
+	for _, prefix := range c.prefixes {
+		if strings.HasPrefix(folded, prefix) {
+			return true
 		}
 	}
 	return false
