@@ -21,11 +21,15 @@ type Operation struct {
 	Body any
 	// BodyType is the body's media type; "" is application/json.
 	BodyType string
+	// Bodies are further media types that the body may have, with what it is then.
+	Bodies map[string]any
 	// Answer is a value of the type that is answered, or a Schema; nil for none.
 	Answer any
 	// AnswerType is its media type; "" is application/json.
 	AnswerType string
-	Status     int // 0 is 200, or 204 without an Answer
+	// Answers are further media types that the answer may have, with what it is then.
+	Answers map[string]any
+	Status  int // 0 is 200, or 204 without an Answer
 	// Others are further statuses of success, with what is answered then.
 	Others map[int]any
 }
@@ -138,7 +142,7 @@ func describe(e Entry, method, path string) map[string]any {
 		out["parameters"] = parameters
 	}
 	if op.Body != nil {
-		out["requestBody"] = map[string]any{"required": true, "content": content(op.BodyType, op.Body)}
+		out["requestBody"] = map[string]any{"required": true, "content": content(op.BodyType, op.Body, op.Bodies)}
 	}
 	out["responses"] = responses(op, method)
 	return out
@@ -159,11 +163,11 @@ func responses(op *Operation, method string) map[string]any {
 	status := op.Success()
 	done := map[string]any{"description": http.StatusText(status)}
 	if op.Answer != nil {
-		done["content"] = content(op.AnswerType, op.Answer)
+		done["content"] = content(op.AnswerType, op.Answer, op.Answers)
 	}
 	list := map[string]any{strconv.Itoa(status): done}
 	for status, answer := range op.Others {
-		list[strconv.Itoa(status)] = map[string]any{"description": http.StatusText(status), "content": content("", answer)}
+		list[strconv.Itoa(status)] = map[string]any{"description": http.StatusText(status), "content": content("", answer, nil)}
 	}
 	failures := []string{"400", "401", "403", "404", "429", "500"}
 	if method != http.MethodGet {
@@ -175,11 +179,15 @@ func responses(op *Operation, method string) map[string]any {
 	return list
 }
 
-func content(mediaType string, value any) map[string]any {
+func content(mediaType string, value any, more map[string]any) map[string]any {
 	if mediaType == "" {
 		mediaType = "application/json"
 	}
-	return map[string]any{mediaType: map[string]any{"schema": Of(value)}}
+	all := map[string]any{mediaType: map[string]any{"schema": Of(value)}}
+	for other, value := range more {
+		all[other] = map[string]any{"schema": Of(value)}
+	}
+	return all
 }
 
 func (p Parameter) describe(in string) map[string]any {

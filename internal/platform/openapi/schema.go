@@ -23,6 +23,28 @@ func Time() Schema     { return Schema{"type": "string", "format": "date-time"} 
 func Day() Schema      { return Schema{"type": "string", "format": "date"} }
 func Anything() Schema { return Schema{} }
 
+// File is bytes of a media type, as OpenAPI 3.1 has them.
+func File(mediaType string) Schema {
+	return Schema{"type": "string", "contentMediaType": mediaType}
+}
+
+// Optional is an object's schema in which no member has to be there.
+func (s Schema) Optional() Schema {
+	s = maps.Clone(s)
+	delete(s, "required")
+	return s
+}
+
+// Replacing is an object's schema with another schema for a member.
+func (s Schema) Replacing(name string, member Schema) Schema {
+	s = maps.Clone(s)
+	members, _ := s["properties"].(map[string]Schema)
+	members = maps.Clone(members)
+	members[name] = member
+	s["properties"] = members
+	return s
+}
+
 // Enum is one of some words.
 func Enum(words ...string) Schema { return Schema{"type": "string", "enum": words} }
 

@@ -217,9 +217,23 @@ func (s *Store) attachment(tx *db.Tx, by *auth.User, kind, id, attachment string
 	return r, a, err
 }
 
+// Look is how much of a file somebody means to see, by which the chain of custody knows a reading.
+type Look int
+
+// LookWhole is all of it, and a reading of its own. LookPart is a part: those that one person asks for within OneReading of a reading are that
+// same reading, however many there are. LookOutside is what it is called and how large it is: no reading.
+const (
+	LookWhole Look = iota
+	LookPart
+	LookOutside
+)
+
+// OneReading is how long after a reading the parts that its reader asks for belong to it: programs fetch large files, and viewers PDF, in parts.
+const OneReading = 10 * time.Minute
+
 // OpenAttachment opens a file for reading, and writes into its chain of custody who reads it. Removed ones are not opened. The context must
 // last as long as it is read.
-func (s *Store) OpenAttachment(ctx context.Context, by *auth.User, kind, id, attachment string) (a Attachment, content io.ReadSeekCloser, err error) {
+func (s *Store) OpenAttachment(ctx context.Context, by *auth.User, kind, id, attachment string, look Look) (a Attachment, content io.ReadSeekCloser, err error) {
 	may := func(tx *db.Tx) error {
 		if _, a, err = s.attachment(tx, by, kind, id, attachment); err == nil && !a.RemovedAt.IsZero() {
 			err = noneOf("attachment", attachment)
@@ -233,17 +247,39 @@ func (s *Store) OpenAttachment(ctx context.Context, by *auth.User, kind, id, att
 	if content, err = s.opt.Blobs.Open(ctx, a.SHA256); err != nil {
 		return a, nil, err
 	}
-	err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-		if err := may(tx); err != nil {
-			return err
-		}
-		return s.custody(tx, a.ID, Read, "", "", "")
-	})
+	if look == LookOutside {
+		return a, content, nil
+	}
+	known := false
+	if look == LookPart { // most parts are of a reading that is written down: no wait for a turn to write
+		err = s.opt.DB.Read(ctx, func(tx *db.Tx) (err error) { known, err = readLately(tx, by, attachment); return err })
+	}
+	if err == nil && !known {
+		err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
+			if err := may(tx); err != nil {
+				return err
+			}
+			if look == LookPart { // asked for at the same time as others
+				if known, err := readLately(tx, by, a.ID); known || err != nil {
+					return err
+				}
+			}
+			return s.custody(tx, a.ID, Read, "", "", "")
+		})
+	}
 	if err != nil {
 		_ = content.Close()
 		return a, nil, err
 	}
 	return a, content, nil
+}
+
+// readLately reports whether somebody's reading of a file that a part may belong to is in its chain of custody.
+func readLately(tx *db.Tx, by *auth.User, attachment string) (bool, error) {
+	var n int
+	err := tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM record_custody WHERE attachment_id = $1 AND actor = $2 AND action = $3 AND at > $4 LIMIT 1) AS found`,
+		attachment, by.ID, Read, db.Micros(tx.Now().Add(-OneReading))).Scan(&n)
+	return n > 0, err
 }
 
 // Used reports whether an attachment needs a stored file: all that are there do, and those that were removed until Purge gave them up.

@@ -60,7 +60,7 @@ func TestTheChainOfCustody(t *testing.T) {
 		if a.SHA256 != "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824" || a.Size != 5 || a.Media != "text/plain; charset=utf-8" || a.Holder != "aoki" {
 			t.Errorf("attached as %+v", a)
 		}
-		got, content, err := x.OpenAttachment(x.as(reader), reader, "loan", r.ID, a.ID)
+		got, content, err := x.OpenAttachment(x.as(reader), reader, "loan", r.ID, a.ID, record.LookWhole)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +98,7 @@ func TestTheChainOfCustody(t *testing.T) {
 		x.want("removing what another attached", x.RemoveAttachment(x.as(second), second, "loan", r.ID, a.ID, "x"), fault.Forbidden)
 		x.want("removing without a reason", x.RemoveAttachment(x.as(writer), writer, "loan", r.ID, a.ID, ""), fault.Invalid)
 		x.want("removing", x.RemoveAttachment(x.as(writer), writer, "loan", r.ID, a.ID, "別件のもの"), "")
-		x.want("reading what was removed", third(x.OpenAttachment(x.as(reader), reader, "loan", r.ID, a.ID)), fault.NotFound)
+		x.want("reading what was removed", third(x.OpenAttachment(x.as(reader), reader, "loan", r.ID, a.ID, record.LookWhole)), fault.NotFound)
 		want := []string{
 			"aoki received 2cf2 金庫 A", "chiba read", "aoki offered aoki baba 鑑定へ", "baba declined aoki baba", "aoki offered aoki baba", "baba taken aoki baba",
 			"baba moved 金庫 A 鑑定室 封印済み", "chiba verified 2cf2 2cf2", "aoki removed 2cf2 別件のもの",
@@ -193,8 +193,8 @@ func TestAttachmentsOfOtherRecordsAreNotThere(t *testing.T) {
 	a := x.attach(hidden, "plan.txt", "x")
 	for what, err := range map[string]error{
 		"listing":       second1(x.Attachments(t.Context(), second, "secret", hidden.ID)),
-		"reading":       third(x.OpenAttachment(x.as(second), second, "secret", hidden.ID, a.ID)),
-		"through mine":  third(x.OpenAttachment(x.as(writer), writer, "loan", mine.ID, a.ID)),
+		"reading":       third(x.OpenAttachment(x.as(second), second, "secret", hidden.ID, a.ID, record.LookWhole)),
+		"through mine":  third(x.OpenAttachment(x.as(writer), writer, "loan", mine.ID, a.ID, record.LookWhole)),
 		"its chain":     second1(x.Chain(t.Context(), second, "loan", mine.ID, a.ID, "", 10)),
 		"verifying":     second1(x.VerifyAttachment(x.as(second), second, "loan", mine.ID, a.ID)),
 		"removing":      x.RemoveAttachment(x.as(writer), writer, "loan", mine.ID, a.ID, "x"),
@@ -276,6 +276,39 @@ func FuzzFileName(f *testing.F) {
 		}
 		if record.FileName(got) != got {
 			t.Errorf("%q is kept as %q, and that as %q", name, got, record.FileName(got))
+		}
+	})
+}
+
+// A download in parts is one reading; what a file is called and how large it is, is none.
+func TestPartsOfAReadingAreOneReading(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		x := openDesk(t, d)
+		r := x.loan("L-1")
+		a := x.attach(r, "disk.img", "hello")
+		for _, step := range []struct {
+			who  *auth.User
+			look record.Look
+			want int // readings in the chain afterwards
+		}{
+			{reader, record.LookOutside, 0}, {reader, record.LookPart, 1}, {reader, record.LookPart, 1}, {second, record.LookPart, 2},
+			{reader, record.LookWhole, 3}, {reader, record.LookPart, 3}, {second, record.LookOutside, 3},
+		} {
+			_, content, err := x.OpenAttachment(x.as(step.who), step.who, "loan", r.ID, a.ID, step.look)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content.Close()
+			n := 0
+			for _, line := range x.chain(r, a) {
+				if strings.Contains(line, " "+record.Read) {
+					n++
+				}
+			}
+			if n != step.want {
+				t.Errorf("after %s looked (%d) there are %d readings, want %d", step.who.ID, step.look, n, step.want)
+			}
 		}
 	})
 }

@@ -381,14 +381,17 @@ func (s *Store) Import(ctx context.Context, env *Env, kind, id string, within ti
 	}
 	env = env.remembering()
 	until := time.Now().Add(within)
+	last := int64(0) // the line behind which there may be more to do
 	for more = true; more && ctx.Err() == nil; {
-		err := s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-			more, err = s.importBatch(tx, k, env, id)
+		done := last
+		err := s.opt.DB.Write(ctx, func(tx *db.Tx) (err error) {
+			done, more, err = s.importBatch(tx, k, env, id, last)
 			return err
 		})
 		if err != nil {
 			return nil, false, err
 		}
+		last = done
 		if time.Now().After(until) {
 			break
 		}
@@ -397,23 +400,28 @@ func (s *Store) Import(ctx context.Context, env *Env, kind, id string, within ti
 	return u, more, err
 }
 
-func (s *Store) importBatch(tx *db.Tx, k *kept, env *Env, id string) (more bool, err error) {
-	u, err := s.upload(tx, env.By, k.Name, id)
+// importBatch does what is to be done with the next lines after one and returns the last of them. What a batch takes does not grow with the
+// list: its lines are counted when all of it is done.
+func (s *Store) importBatch(tx *db.Tx, k *kept, env *Env, id string, after int64) (last int64, more bool, err error) {
+	u, err := s.uploadHead(tx, env.By, k.Name, id)
 	if err != nil {
-		return false, err
+		return after, false, err
 	}
 	switch u.State {
 	case UploadDone:
-		return false, nil
+		return after, false, nil
 	case UploadSent:
-		return false, fault.New(fault.Conflict, "record.import.fault.unchecked", "the upload %s had no dry run", id)
+		return after, false, fault.New(fault.Conflict, "record.import.fault.unchecked", "the upload %s had no dry run", id)
 	}
-	lines, err := uploadLines(tx, id, 0, uploadBatch, FateNew, FateChange)
+	lines, err := uploadLines(tx, id, after, uploadBatch, FateNew, FateChange)
 	if err != nil {
-		return false, err
+		return after, false, err
 	}
 	if len(lines) == 0 {
-		return false, s.imported(tx, env.By, u)
+		if u, err = s.upload(tx, env.By, k.Name, id); err == nil {
+			err = s.imported(tx, env.By, u)
+		}
+		return after, false, err
 	}
 	var keys []string
 	for _, l := range lines {
@@ -423,14 +431,14 @@ func (s *Store) importBatch(tx *db.Tx, k *kept, env *Env, id string) (more bool,
 	}
 	taken, err := s.byKey(tx, env.By, k, keys)
 	if err != nil {
-		return false, err
+		return after, false, err
 	}
 	for i := range lines {
 		if err := s.importLine(tx, k, env, &lines[i], taken); err != nil {
-			return false, err
+			return after, false, err
 		}
 	}
-	return true, keepFates(tx, id, lines)
+	return lines[len(lines)-1].Number, true, keepFates(tx, id, lines)
 }
 
 // importLine makes or changes the record of one line.

@@ -3,7 +3,9 @@ package record
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"yagura/internal/platform/auth"
@@ -64,6 +66,53 @@ const maxMine = 1000
 // MyTasks returns somebody's tasks: open ones by their due time, those without last; others the latest first. Tasks of records that they may
 // not see (any more), or that are deleted, are not there.
 func (s *Store) MyTasks(ctx context.Context, by *auth.User, f TaskFilter) (list []*Task, err error) {
+	limit := maxMine
+	if f.Most > 0 {
+		limit = min(limit, f.Most)
+	}
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		all, err := s.mine(tx, by, f, "", limit)
+		if err == nil {
+			list, err = s.shownTasks(tx, by, all)
+		}
+		return err
+	})
+	return list, err
+}
+
+// MyTasksPage is MyTasks page by page; cursor as with lists. A page has fewer than limit where some are not to be seen.
+func (s *Store) MyTasksPage(ctx context.Context, by *auth.User, f TaskFilter, cursor string, limit int) (page db.Page[*Task], err error) {
+	limit = min(max(limit, 1), MaxPage)
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		all, err := s.mine(tx, by, f, cursor, limit+1)
+		if err != nil {
+			return err
+		}
+		page, err = db.Paged(all, limit, func(t *Task) []any { return []any{t.sortedBy(), t.ID} })
+		if err == nil {
+			page.Items, err = s.shownTasks(tx, by, page.Items)
+		}
+		return err
+	})
+	return page, err
+}
+
+// never is the due time, in a list, of a task that has none: behind all others.
+const never = math.MaxInt64
+
+// sortedBy is the number that somebody's list is sorted by before the id.
+func (t *Task) sortedBy() int64 {
+	switch {
+	case t.State != Open:
+		return db.Micros(t.Ended)
+	case t.Due.IsZero():
+		return never
+	}
+	return db.Micros(t.Due)
+}
+
+// mine reads somebody's tasks after a cursor.
+func (s *Store) mine(tx *db.Tx, by *auth.User, f TaskFilter, cursor string, limit int) ([]*Task, error) {
 	w := new(db.Where)
 	if f.Given {
 		w.And("created_by = ?", by.ID)
@@ -72,26 +121,29 @@ func (s *Store) MyTasks(ctx context.Context, by *auth.User, f TaskFilter) (list 
 		w.And("owner = ?", by.ID)
 	}
 	w.And("state = ?", f.State)
-	order := "ended_at DESC, id DESC"
+	column, way, beyond := "ended_at", " DESC", "<"
 	if f.State == Open {
-		order = "CASE WHEN due = 0 THEN 1 ELSE 0 END, due, id"
+		column, way, beyond = "CASE WHEN due = 0 THEN "+strconv.FormatInt(never, 10)+" ELSE due END", "", ">"
 	}
-	limit := maxMine
-	if f.Most > 0 {
-		limit = min(limit, f.Most)
+	if cursor != "" {
+		var at int64
+		var id string
+		if err := db.DecodeCursor(cursor, &at, &id); err != nil {
+			return nil, err
+		}
+		w.And("("+column+" "+beyond+" ? OR "+column+" = ? AND id "+beyond+" ?)", at, at, id)
 	}
-	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-		all, err := db.List(tx, scanTask, `SELECT `+taskColumns+` FROM record_task`+w.String()+` ORDER BY `+order+` LIMIT `+w.Next(1), w.Args(limit)...)
-		if err != nil {
-			return err
-		}
-		if list, err = s.seenTasks(tx, by, all); err != nil {
-			return err
-		}
-		list = slices.DeleteFunc(list, func(t *Task) bool { return t.Record != nil && !t.Record.DeletedAt.IsZero() })
-		return s.withWaits(tx, list)
-	})
-	return list, err
+	return db.List(tx, scanTask, `SELECT `+taskColumns+` FROM record_task`+w.String()+` ORDER BY `+column+way+`, id`+way+` LIMIT `+w.Next(1), w.Args(limit)...)
+}
+
+// shownTasks leaves out what somebody is not to see in their list.
+func (s *Store) shownTasks(tx *db.Tx, by *auth.User, all []*Task) ([]*Task, error) {
+	list, err := s.seenTasks(tx, by, all)
+	if err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(t *Task) bool { return t.Record != nil && !t.Record.DeletedAt.IsZero() })
+	return list, s.withWaits(tx, list)
 }
 
 // seenTasks leaves out the tasks that somebody may not see, and gives the others their records.

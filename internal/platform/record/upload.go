@@ -255,7 +255,7 @@ func drop(tx *db.Tx, ids ...string) error {
 // DropUpload forgets a list.
 func (s *Store) DropUpload(ctx context.Context, by *auth.User, kind, id string) error {
 	return s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-		if _, err := s.upload(tx, by, kind, id); err != nil {
+		if _, err := s.uploadHead(tx, by, kind, id); err != nil {
 			if fault.Is(err, fault.NotFound) {
 				return nil // it never came as far as being kept
 			}
@@ -277,7 +277,23 @@ func (s *Store) UploadOf(ctx context.Context, by *auth.User, kind, id string) (u
 	return u, err
 }
 
+// upload reads a list with the count of its lines' fates, which looks at each of them.
 func (s *Store) upload(tx *db.Tx, by *auth.User, kind, id string) (*Upload, error) {
+	u, err := s.uploadHead(tx, by, kind, id)
+	if err != nil {
+		return nil, err
+	}
+	_, err = db.List(tx, func(row db.Scanner) (f Fate, err error) {
+		var n int64
+		err = row.Scan(&f, &n)
+		u.Fates[f] = n
+		return f, err
+	}, `SELECT fate, COUNT(*) FROM record_upload_line WHERE upload_id = $1 GROUP BY fate`, id)
+	return u, err
+}
+
+// uploadHead reads a list without the count of its lines.
+func (s *Store) uploadHead(tx *db.Tx, by *auth.User, kind, id string) (*Upload, error) {
 	k, err := s.kind(kind)
 	if err != nil {
 		return nil, err
@@ -297,13 +313,7 @@ func (s *Store) upload(tx *db.Tx, by *auth.User, kind, id string) (*Upload, erro
 	if err := errors.Join(json.Unmarshal([]byte(headings), &u.Headings), json.Unmarshal([]byte(mapping), &u.Mapping)); err != nil {
 		return nil, fmt.Errorf("the upload %s: %w", id, err)
 	}
-	_, err = db.List(tx, func(row db.Scanner) (f Fate, err error) {
-		var n int64
-		err = row.Scan(&f, &n)
-		u.Fates[f] = n
-		return f, err
-	}, `SELECT fate, COUNT(*) FROM record_upload_line WHERE upload_id = $1 GROUP BY fate`, id)
-	return u, err
+	return u, nil
 }
 
 // UploadLines returns one page of an upload's lines, of one fate or, with "", of all; cursor as with lists.
@@ -316,7 +326,7 @@ func (s *Store) UploadLines(ctx context.Context, by *auth.User, kind, id string,
 		}
 	}
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-		if _, err := s.upload(tx, by, kind, id); err != nil {
+		if _, err := s.uploadHead(tx, by, kind, id); err != nil {
 			return err
 		}
 		list, err := uploadLines(tx, id, after, limit+1, fate)

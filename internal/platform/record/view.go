@@ -160,23 +160,35 @@ func (s *Store) addView(tx *db.Tx, by *auth.User, v *SavedView) error {
 	if err != nil {
 		return err
 	}
-	same := 0
 	for _, other := range all {
 		v.position = max(v.position, other.position+1)
-		if other.Shared == v.Shared {
-			same++
-		}
-	}
-	if same >= MaxViews {
-		return invalid("record.fault.views", []any{MaxViews}, "there are %d views already", same)
 	}
 	v.ID, v.Owner = db.NewID(), by.ID
+	if err := roomForView(tx, *v); err != nil {
+		return err
+	}
 	_, err = tx.Exec(`INSERT INTO record_view (`+viewColumns+`, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)`,
 		v.ID, v.Kind, v.Owner, v.Name, v.Query, strings.Join(v.Columns, " "), flag(v.Shared), v.position, db.Micros(tx.Now()))
 	if err != nil {
 		return err
 	}
 	return s.opt.Ledger.Append(tx, ledger.Entry{Table: "record_view", Key: v.ID, Action: "create"})
+}
+
+// roomForView refuses one view too many, of those that are shared or of those that its owner keeps for themselves.
+func roomForView(tx *db.Tx, v SavedView) error {
+	w := new(db.Where)
+	w.And("kind = ?", v.Kind)
+	w.And("shared = ?", flag(v.Shared))
+	if !v.Shared {
+		w.And("owner = ?", v.Owner)
+	}
+	var n int
+	err := tx.QueryRow(`SELECT COUNT(*) FROM record_view`+w.String(), w.Args()...).Scan(&n)
+	if err == nil && n >= MaxViews {
+		err = invalid("record.fault.views", []any{MaxViews}, "there are %d views already", n)
+	}
+	return err
 }
 
 func flag(yes bool) int64 {
@@ -192,6 +204,11 @@ func (s *Store) changeView(tx *db.Tx, by *auth.User, v *SavedView) error {
 		return err
 	}
 	v.Owner, v.position = was.Owner, was.position
+	if v.Shared != was.Shared {
+		if err := roomForView(tx, *v); err != nil {
+			return err
+		}
+	}
 	return s.writeView(tx, *v)
 }
 

@@ -125,3 +125,29 @@ func TestAListIsReadAsItWasLast(t *testing.T) {
 		}
 	})
 }
+
+func TestSharingAViewCountsAgainstThoseThatAreShared(t *testing.T) {
+	t.Parallel()
+	s := open(t, dbtest.New(t))
+	save := func(v record.SavedView) (record.SavedView, error) {
+		v.Kind = "loan"
+		return s.SaveView(recordtest.As(t.Context(), baba), s.Env(t.Context(), baba, nil), v)
+	}
+	mine, err := save(record.SavedView{Name: "自分の"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range record.MaxViews {
+		if _, err := save(record.SavedView{Name: "共有", Shared: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mine.Shared = true
+	if _, err := save(mine); !fault.Is(err, fault.Invalid) {
+		t.Errorf("one more was shared: %v", err)
+	}
+	mine.Shared, mine.Name = false, "自分だけの"
+	if _, err := save(mine); err != nil {
+		t.Errorf("a view that stays one's own: %v", err)
+	}
+}

@@ -8,6 +8,7 @@ package room
 import (
 	"cmp"
 	"embed"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -95,14 +96,38 @@ type operation struct {
 	Fresh                            bool
 	Doc                              *openapi.Operation
 	Parameters                       []parameter
+	Text                             []piece
 	Body, Answer                     []openapi.Row
 	Status                           int
-	AnswerType, Curl                 string
+	AnswerTypes                      []string
+	Curl                             string
 }
 
 type parameter struct {
 	openapi.Parameter
 	In, Type string
+	Text     []piece
+}
+
+func parameterOf(p openapi.Parameter, in, typeName string) parameter {
+	return parameter{p, in, typeName, pieces(p.Description)}
+}
+
+// piece is a part of a description; what stands between backticks is code, as the document's readers show it (CommonMark).
+type piece struct {
+	Text string
+	Code bool
+}
+
+func pieces(description string) (list []piece) {
+	code := false
+	for text := range strings.SplitSeq(description, "`") {
+		if text != "" {
+			list = append(list, piece{text, code})
+		}
+		code = !code
+	}
+	return list
 }
 
 type group struct {
@@ -126,15 +151,15 @@ func (x *Room) show(r *http.Request, e openapi.Entry) operation {
 	method, path, _ := strings.Cut(e.Pattern, " ")
 	doc := e.Operation
 	o := operation{Anchor: openapi.ID(method, path), Method: method, Path: path, Permission: e.Permission, Fresh: e.Fresh, Doc: doc,
-		Status: doc.Success(), AnswerType: cmp.Or(doc.AnswerType, "application/json")}
+		Text: pieces(doc.Description), Status: doc.Success(), AnswerTypes: append([]string{cmp.Or(doc.AnswerType, "application/json")}, slices.Sorted(maps.Keys(doc.Answers))...)}
 	for _, name := range openapi.Wildcards(path) {
-		o.Parameters = append(o.Parameters, parameter{openapi.Parameter{Name: name, Required: true}, "path", "string"})
+		o.Parameters = append(o.Parameters, parameterOf(openapi.Parameter{Name: name, Required: true}, "path", "string"))
 	}
 	for _, p := range doc.Query {
-		o.Parameters = append(o.Parameters, parameter{p, "query", typeOf(p)})
+		o.Parameters = append(o.Parameters, parameterOf(p, "query", typeOf(p)))
 	}
 	for _, p := range doc.Headers {
-		o.Parameters = append(o.Parameters, parameter{p, "header", typeOf(p)})
+		o.Parameters = append(o.Parameters, parameterOf(p, "header", typeOf(p)))
 	}
 	if doc.Body != nil {
 		o.Body = openapi.Rows(openapi.Of(doc.Body))
@@ -166,8 +191,15 @@ func (x *Room) curl(r *http.Request, method, path string, doc *openapi.Operation
 	if method != http.MethodGet {
 		command += " -X " + method
 	}
-	if doc.Body != nil {
-		command += " -H 'Content-Type: " + cmp.Or(doc.BodyType, "application/json") + "' -d @body"
+	switch {
+	case doc.Body == nil:
+	case doc.BodyType == "" || doc.BodyType == "application/json":
+		command += " -H 'Content-Type: application/json' -d @body"
+	default: // a file, whose line ends are its own
+		command += " -H 'Content-Type: " + doc.BodyType + "' --data-binary @file"
+	}
+	if doc.AnswerType == "application/octet-stream" {
+		command += " -OJ"
 	}
 	return command + " '" + base + path + "'"
 }

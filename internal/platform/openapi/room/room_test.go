@@ -24,14 +24,14 @@ func TestThePageShowsWhatARouteSays(t *testing.T) {
 		Pattern: "POST /api/v1/letters/{id}", Permission: web.SignedIn, Fresh: true,
 		Handle: func(http.ResponseWriter, *http.Request) error { return nil },
 		Doc: &openapi.Operation{
-			Summary: "Send one", Description: webtest.Probe, Tag: "letters", Body: letter{}, Answer: openapi.Page(openapi.Of(letter{})),
+			Summary: "Send one", Description: "With `stamp` and " + webtest.Probe, Tag: "letters", Body: letter{}, Answer: openapi.Page(openapi.Of(letter{})),
 			Query: []openapi.Parameter{{Name: "when", Description: "A day.", Schema: openapi.Day()}}, Headers: []openapi.Parameter{openapi.IdempotencyKey()},
 		},
 	}}})
 	site.Pages("/api")
 	site.Guarded()
 	body := site.Do(webtest.Request{As: webtest.Reader, Path: "/api"}).Body.String()
-	for _, want := range []string{`id="post_letters_id"`, "items[].lines", "array of string", "string (date)", "https://yagura.example/api/v1/letters/{id}", "Idempotency-Key"} {
+	for _, want := range []string{`id="post_letters_id"`, "items[].lines", "array of string", "string (date)", "https://yagura.example/api/v1/letters/{id}", "Idempotency-Key", "With <code>stamp</code> and "} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not say %q", want)
 		}

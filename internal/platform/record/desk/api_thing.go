@@ -7,6 +7,7 @@ import (
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/openapi"
 	"yagura/internal/platform/record"
+	"yagura/internal/platform/sheet"
 	"yagura/internal/platform/web"
 )
 
@@ -22,9 +23,10 @@ func (x *desk) apiThings() []web.Route {
 	link := x.doc("Link one to another record", openapi.Of(linkAsked{}), nil)
 	link.Headers = []openapi.Parameter{openapi.IdempotencyKey()}
 	link.Description = "`other` is the reference of a record (kind/id), as the links of one have it, or the address of its page. `back` says the link from the other side."
-	export := x.doc("Export the list", nil, openapi.String())
+	export := x.doc("Export the list", nil, openapi.File("text/csv").With("A line a record, the headings first, in your language; UTF-8 with a byte order mark."))
 	export.AnswerType, export.Status = "text/csv", http.StatusOK
-	export.Description = "Filters are those of the list. A stream that fails on its way is cut off. Times and names are written for people, but for JSON, which has what the API has."
+	export.Answers = map[string]any{sheet.XLSX.ContentType(): openapi.File(sheet.XLSX.ContentType()), sheet.JSON.ContentType(): openapi.Array(exportSchema(x.kind))}
+	export.Description = "Filters are those of the list. A stream that fails on its way is cut off. Times and names are written for people, but for JSON, which has ids and RFC 3339."
 	export.Query = append([]openapi.Parameter{{Name: "format", Description: "Left out is csv.", Schema: openapi.Enum("csv", "xlsx", "json")}}, x.docList().Query[2:]...)
 	return []web.Route{
 		{Pattern: "GET " + root + "/export", Permission: read, Handle: x.export, Doc: export},

@@ -112,6 +112,29 @@ func recordSchema(k *record.Kind) openapi.Schema {
 	return openapi.Object(properties...)
 }
 
+// exportSchema describes a record as a JSON export has it (forPrograms).
+func exportSchema(k *record.Kind) openapi.Schema {
+	properties := []openapi.Property{{Name: "id", Schema: openapi.String(), Required: true}, {Name: "version", Schema: openapi.Integer(), Required: true}}
+	for _, f := range k.All() {
+		if f.Secret {
+			continue
+		}
+		schema := openapi.String()
+		switch f.Type.Word() {
+		case "int":
+			schema = openapi.Integer()
+		case "bool":
+			schema = openapi.Boolean()
+		case "moment", "deadline":
+			schema = openapi.Time().Nullable()
+		case "tags", "choices":
+			schema = openapi.String().With("With commas between.")
+		}
+		properties = append(properties, openapi.Property{Name: f.Name, Schema: schema, Required: true})
+	}
+	return openapi.Object(properties...)
+}
+
 // valuesSchema describes the fields that a new record is made of, or that are changed.
 func valuesSchema(k *record.Kind, isNew bool) openapi.Schema {
 	var properties []openapi.Property

@@ -80,7 +80,7 @@ func (d *Desk) Own() web.Module {
 		Static:    staticFiles,
 		Nav:       []web.NavItem{{House: "settings", Key: "record.tasks", Path: "/tasks", Permission: web.SignedIn, Order: 5}},
 		Cards:     []web.Card{web.CardFunc(d.tasksCard)},
-		Routes: []web.Route{
+		Routes: append([]web.Route{
 			{Pattern: "GET /records/-/people", Permission: web.SignedIn, Handle: d.choosePeople},
 			{Pattern: "GET /records/-/records", Permission: web.SignedIn, Handle: d.chooseRecord},
 			{Pattern: "GET /tasks", Permission: web.SignedIn, Handle: d.myTasks},
@@ -88,7 +88,7 @@ func (d *Desk) Own() web.Module {
 			{Pattern: "GET /tasks/{id}", Permission: web.SignedIn, Handle: d.taskPage},
 			{Pattern: "POST /tasks/{id}", Permission: web.SignedIn, Handle: d.editTask},
 			{Pattern: "POST /tasks/{id}/{do}", Permission: web.SignedIn, Handle: d.doTask},
-		},
+		}, d.apiMine()...),
 	}
 }
 
@@ -112,6 +112,17 @@ func (d *Desk) Module(room Room) web.Module {
 	m.Routes = append(m.Routes, x.thingRoutes()...)
 	m.Routes = append(m.Routes, x.apiRoutes()...)
 	m.Routes = append(m.Routes, x.apiThings()...)
+	m.Routes = append(m.Routes, x.apiAttachments()...)
+	m.Routes = append(m.Routes, x.apiTasks()...)
+	m.Routes = append(m.Routes, x.apiApprovals()...)
+	m.Routes = append(m.Routes, x.apiViews()...)
+	m.Routes = append(m.Routes, x.apiBulk()...)
+	if !k.Without.Import {
+		m.Routes = append(m.Routes, x.apiImports()...)
+	}
+	if !k.Without.Delete {
+		m.Routes = append(m.Routes, x.apiExports())
+	}
 	return m
 }
 

@@ -124,7 +124,7 @@ func (x *desk) received(w http.ResponseWriter, r *http.Request) (*record.Upload,
 	r.Body = http.MaxBytesReader(w, r.Body, maxUpload+1<<20)
 	err := r.ParseMultipartForm(inMemory)
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, &fault.Error{Code: fault.TooLarge, Key: "record.import.fault.large", Args: []any{maxUpload >> 20}, Detail: "the upload is too large"}
+		return nil, tooLarge()
 	}
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "record.fault.form", "the form cannot be read: %w", err)
@@ -135,11 +135,20 @@ func (x *desk) received(w http.ResponseWriter, r *http.Request) (*record.Upload,
 		return nil, fault.New(fault.Invalid, "record.import.fault.file", "the form has no file")
 	}
 	defer func() { _ = file.Close() }()
+	return x.keepList(r, head.Filename, file)
+}
+
+func tooLarge() error {
+	return &fault.Error{Code: fault.TooLarge, Key: "record.import.fault.large", Args: []any{maxUpload >> 20}, Detail: "the upload is too large"}
+}
+
+// keepList reads a list and keeps it until its sender says what is to be done with it.
+func (x *desk) keepList(r *http.Request, name string, file io.ReadSeeker) (*record.Upload, error) {
 	reader, err := sheet.Open(file, sheet.Limits{Bytes: maxUpload, Rows: record.MaxLines + 2, Columns: record.MaxCells})
 	if err != nil {
 		return nil, err
 	}
-	return x.opt.Store.Upload(r.Context(), web.User(r), x.kind.Name, head.Filename, numbered(reader))
+	return x.opt.Store.Upload(r.Context(), web.User(r), x.kind.Name, name, numbered(reader))
 }
 
 // numbered are the rows of a sheet with the lines that have nothing, so that the n-th is the line that the reader sees.
@@ -203,9 +212,7 @@ func (x *desk) importColumns(r *http.Request, v *importView, mapping []string) e
 		return err
 	}
 	if mapping == nil {
-		if mapping = u.Mapping; !slices.ContainsFunc(mapping, func(m string) bool { return m != "" }) {
-			mapping = x.guess(u.Headings)
-		}
+		mapping = x.fieldsOf(u)
 	}
 	for i, heading := range u.Headings {
 		c := importColumn{Heading: heading, Options: []option{{Label: web.T(r).T("record.import.leave")}}}
@@ -223,6 +230,14 @@ func (x *desk) importColumns(r *http.Request, v *importView, mapping []string) e
 		v.Columns = append(v.Columns, c)
 	}
 	return nil
+}
+
+// fieldsOf are the fields that an upload's columns are: those that were chosen, or those that their headings name.
+func (x *desk) fieldsOf(u *record.Upload) []string {
+	if slices.ContainsFunc(u.Mapping, func(m string) bool { return m != "" }) {
+		return u.Mapping
+	}
+	return x.guess(u.Headings)
 }
 
 func shorten(text string, most int) string {

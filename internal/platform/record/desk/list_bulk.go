@@ -3,6 +3,7 @@ package desk
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -127,7 +128,12 @@ func (x *desk) meant(r *http.Request) ([]string, error) {
 	if r.PostFormValue("all") == "" {
 		return r.PostForm["id"], nil
 	}
-	q, err := x.kind.ParseQuery(viewTab{Query: r.PostFormValue("query")}.values(), record.Aside()...)
+	return x.listed(r, viewTab{Query: r.PostFormValue("query")}.values())
+}
+
+// listed are the records that a list shows, one more at most than can be changed at once.
+func (x *desk) listed(r *http.Request, query url.Values) ([]string, error) {
+	q, err := x.kind.ParseQuery(query, record.Aside()...)
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func (x *desk) attach(w http.ResponseWriter, r *http.Request) error {
 	return x.done(w, r, tabEvidence, nil)
 }
 
-// readPart reads a field that is no file.
+// readPart reads a field of a form that is no file.
 func readPart(part *multipart.Part, with *record.Attaching) error {
 	text, err := io.ReadAll(io.LimitReader(part, maxFormPart))
 	if err != nil {
@@ -173,9 +173,16 @@ func (x *desk) handled(w http.ResponseWriter, r *http.Request, err error) error 
 	return err
 }
 
-// file sends a file, and writes into its chain of custody who read it.
+// file sends a file or a part of it, and writes into its chain of custody who read it.
 func (x *desk) file(w http.ResponseWriter, r *http.Request) error {
-	a, content, err := x.opt.Store.OpenAttachment(r.Context(), web.User(r), x.kind.Name, r.PathValue("id"), r.PathValue("thing"))
+	look := record.LookWhole
+	switch {
+	case r.Method == http.MethodHead:
+		look = record.LookOutside
+	case r.Header.Get("Range") != "":
+		look = record.LookPart
+	}
+	a, content, err := x.opt.Store.OpenAttachment(r.Context(), web.User(r), x.kind.Name, r.PathValue("id"), r.PathValue("thing"), look)
 	if err != nil {
 		return err
 	}

@@ -143,16 +143,19 @@ func (d *Desk) typedOf(r *http.Request, t *record.Task) url.Values {
 func leadsText(leads []time.Duration) string {
 	var words []string
 	for _, lead := range leads {
-		switch {
-		case lead%(24*time.Hour) == 0:
-			words = append(words, strconv.Itoa(int(lead/(24*time.Hour)))+"d")
-		case lead%time.Hour == 0:
-			words = append(words, strconv.Itoa(int(lead/time.Hour))+"h")
-		default:
-			words = append(words, strconv.Itoa(int(lead/time.Minute))+"m")
-		}
+		words = append(words, leadText(lead))
 	}
 	return strings.Join(words, ", ")
+}
+
+func leadText(lead time.Duration) string {
+	switch {
+	case lead%(24*time.Hour) == 0:
+		return strconv.Itoa(int(lead/(24*time.Hour))) + "d"
+	case lead%time.Hour == 0:
+		return strconv.Itoa(int(lead/time.Hour)) + "h"
+	}
+	return strconv.Itoa(int(lead/time.Minute)) + "m"
 }
 
 // tasking reads the form of a task. A rule that is there already goes on counting from where it began, unless it or the due time was changed.
