@@ -19,6 +19,7 @@ type Options struct {
 
 // Compile makes a set of rules ready for matching, with the filters applied to them. Rules that cannot be
 // evaluated are left out and reported, as is all that is doubtful; the Matcher has the others.
+// Correlations among them are left out in silence: see CompileCorrelations.
 func Compile(rules []*Rule, filters []*Filter, opts Options) (*Matcher, []Problem) {
 	if opts.Taxonomy == nil {
 		opts.Taxonomy = identity{}
@@ -36,6 +37,9 @@ func Compile(rules []*Rule, filters []*Filter, opts Options) (*Matcher, []Proble
 	seen := make(map[string]*Rule, len(rules))
 	used := make([]bool, len(filters))
 	for _, r := range rules {
+		if r.Correlation != nil {
+			continue
+		}
 		if first := seen[r.ID]; first != nil && r.ID != "" && first.File != r.File {
 			c.problem(r, ProblemWarning, r.Line, fmt.Sprintf("the id is that of the rule in %s, too", first.File))
 		}

@@ -1,12 +1,20 @@
 // Package sigma parses, compiles and matches Sigma detection rules, after the Sigma specification 2.1.0
-// (https://github.com/SigmaHQ/sigma-specification): rules with all value modifiers, and filters.
-// Correlation rules are recognised and reported, not evaluated.
+// (https://github.com/SigmaHQ/sigma-specification): rules with all value modifiers, filters, and
+// correlations of all seven types.
 //
 //	file, err := sigma.Parse("rule.yml", data)
 //	matcher, problems := sigma.Compile(file.Rules(), file.Filters(), sigma.Options{Taxonomy: taxonomy})
 //	scratch := matcher.NewScratch() // one for each goroutine
 //	for _, rule := range matcher.Match(event, scratch) {
 //		fmt.Println(rule.Level, rule.Title)
+//	}
+//
+// Matches of rules that are correlated go on to a Correlator, with the time of their event:
+//
+//	set, problems := sigma.CompileCorrelations(file.Rules(), sigma.Options{Taxonomy: taxonomy})
+//	correlator := sigma.NewCorrelator(set, sigma.CorrelatorOptions{})
+//	for _, firing := range correlator.Add(rule, event, at, "where to find the event") {
+//		fmt.Println(firing.Rule.Title, firing.Group, firing.Value, firing.Contributions)
 //	}
 //
 // What the package promises: a rule either does what its text says or is reported, with file, line and
@@ -75,4 +83,47 @@
 // specification's own example omits it.
 //
 // The older collections ("action: global", "reset", "repeat") are understood.
+//
+// # How correlations are read
+//
+// A match belongs to the groups of its values in group-by, compared without regard to case; of a field with several
+// values, each makes a group. A match without a value in one of the fields, null or empty included, belongs to none.
+// group-by is mandatory in the text of the specification and optional in its schema: without it all matches are one
+// group, and the rule is reported with a warning. generate and field are read where the text has them and where the
+// schema has them.
+//
+// A window is a timespan with both its ends: two matches exactly 5 minutes apart are within 5m. It is no stretch of the
+// clock, but slides over the events' own times. A window is looked at for each match that it ends with, and a
+// match that comes late is put where it belongs and may make the windows behind it fire.
+//
+// A condition that more matches cannot undo, of gt and gte over a count or sum, or of rules that matched, is decided as
+// soon as it holds. The matches of the window then are spent: a match counts in one firing of a group. In an ordered correlation only
+// the match that ends the window is spent, so that each success after the same failures fires.
+//
+// A condition with an upper bound (lt, lte, eq, neq, a range) or a not, and every mean and percentile, says something of
+// a whole timespan. It is decided once when that is over, from a group's first match on, and the next window
+// begins with the next match. It is over when an event is newer by the timespan and the lateness that the Correlator waits for.
+// No match at all is no group: a condition that only nothing satisfies is refused.
+//
+// value_count counts different values without regard to case, and with a list of fields their combinations. value_sum,
+// value_avg and value_percentile take each number of the field (hexadecimal integers too) and leave out what is none;
+// a match without any does not count.
+//
+// The specification does not say which percentile value_percentile compares, and its example counts how rare a value is. Here
+// percentile is a key of the condition, as in other tools, and it is refused without: "percentile: 95, gte: 100" asks whether
+// the smallest number that 95 percent of the numbers do not exceed (nearest rank) is at least 100.
+//
+// The condition of a temporal correlation is a bound on how many of its rules matched, a text over their names (and, or, not,
+// "1 of x*"), or is left out for all of them. In temporal_ordered what holds must hold of matches one after another; matches of the same
+// time are in any order, and the number is that of the longest order. What a text negates must not match at all.
+//
+// A correlation of correlations sees a firing as a match at the time of its last match. It may group by what the inner
+// one groups by, and by any other field of the inner one's rules: then the firing has all the values that its matches had, the
+// first 64.
+//
+// A rule to which a correlation refers raises no alert by itself, unless the correlation says generate.
+//
+// State is bounded. A Correlator gives up the groups that would be forgotten first where there are too many, and counts them.
+// Within a group so many matches are kept that no count reaches its bound late; beyond that, repeated values, runs of one rule and
+// sums are drawn together, and only means and percentiles lose their oldest numbers, which is counted as well.
 package sigma

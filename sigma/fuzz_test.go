@@ -1,8 +1,10 @@
 package sigma
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,10 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	correlations, err := filepath.Glob("testdata/correlation/*.yml")
+	if err != nil {
+		f.Fatal(err)
+	}
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -32,6 +38,13 @@ func FuzzParse(f *testing.F) {
 		for _, document := range strings.Split(string(data), "\n---\n") {
 			f.Add(document, `C:\WINDOWS\cmd.exe -enc foo`)
 		}
+	}
+	for _, path := range correlations {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(data), "abc")
 	}
 	f.Fuzz(func(t *testing.T, text, value string) {
 		file, err := Parse("fuzz.yml", []byte(text))
@@ -45,6 +58,7 @@ func FuzzParse(f *testing.F) {
 		}
 		opts := Options{Placeholders: map[string][]string{"servers": {"srv1", "srv*"}}}
 		m, _ := Compile(file.Rules(), file.Filters(), opts)
+		CompileCorrelations(file.Rules(), opts)
 		oracle, s := NewOracle(file.Rules(), file.Filters(), opts), m.NewScratch()
 		for _, ev := range []Fields{fuzzEvent(value), {}} {
 			got, want := m.Match(ev, s), oracle.Match(ev)
@@ -151,5 +165,58 @@ func FuzzValues(f *testing.F) {
 			t.Errorf("address %q is %v", s, addr)
 		}
 		splitPlaceholders(s)
+	})
+}
+
+// A snapshot is input: whatever it holds, it is refused or leaves a state that works and can be written again.
+func FuzzRestore(f *testing.F) {
+	text := "title: a\nname: a\nlogsource: {product: x}\ndetection: {s: {F: x}, condition: s}\n"
+	for i, k := range []string{
+		"type: event_count, condition: {gte: 3}", "type: value_count, condition: {field: F, gte: 3}", "type: value_avg, condition: {field: N, gt: 5}",
+		"type: temporal_ordered, condition: {gte: 1}", "type: value_sum, condition: {field: N, gt: 50}",
+	} {
+		text += fmt.Sprintf("---\ntitle: k%d\nname: k%[1]d\ncorrelation: {rules: [a], group-by: [U], timespan: 1h, %s}\n", i, k)
+	}
+	text += "---\ntitle: outer\ncorrelation: {type: temporal, rules: [k0, k1], group-by: [F], timespan: 1h}\n"
+	file, err := Parse("k.yml", []byte(text))
+	if err != nil {
+		f.Fatal(err)
+	}
+	set, problems := CompileCorrelations(file.Rules(), Options{})
+	if len(set.list) != 6 {
+		f.Fatal(problems)
+	}
+	opts := CorrelatorOptions{MaxGroups: 100, MaxBytes: 1 << 20}
+	feed := func(c *Correlator, n int) {
+		for i := range n {
+			value := strconv.Itoa(i)
+			c.Add(file.Rules()[0], Fields{{Name: "F", Value: value}, {Name: "U", Value: value[:1]}, {Name: "N", Value: value}}, time.Unix(int64(i), 0), value)
+		}
+	}
+	for _, n := range []int{0, 1, 5, 40} {
+		c := NewCorrelator(set, opts)
+		feed(c, n)
+		snapshot := c.Snapshot(nil)
+		f.Add(snapshot[len(snapshotMagic) : len(snapshot)-snapshotSum])
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c := NewCorrelator(set, opts)
+		if c.Restore(body) == nil {
+			t.Fatal("a snapshot without its sum was read")
+		}
+		if c.restore(body) != nil {
+			return
+		}
+		if s := c.Stats(); s.Groups > int64(opts.MaxGroups) || s.Bytes > opts.MaxBytes {
+			t.Fatalf("it keeps too much: %+v", s)
+		}
+		if err := NewCorrelator(set, opts).Restore(c.Snapshot(nil)); err != nil {
+			t.Fatalf("what was read cannot be written and read again: %v", err)
+		}
+		feed(c, 10)
+		c.Close()
+		if s := c.Stats(); s.Groups < 0 || s.Bytes < 0 || s.Matches < 0 {
+			t.Fatalf("it keeps %+v", s)
+		}
 	})
 }

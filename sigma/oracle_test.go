@@ -37,6 +37,9 @@ func NewOracle(rules []*Rule, filters []*Filter, opts Options) *Oracle {
 	}
 	o := &Oracle{opts: opts}
 	for _, r := range rules {
+		if r.Correlation != nil {
+			continue
+		}
 		sources, known := opts.Taxonomy.Events(r.Logsource)
 		if (!known || len(sources) == 0) && !opts.NoRouting {
 			continue

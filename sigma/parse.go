@@ -141,17 +141,15 @@ func (d *documentParser) read(root *yaml.Node) error {
 		byKey[e.key] = e
 	}
 	d.id, d.title = strings.TrimSpace(byKey["id"].text()), strings.TrimSpace(byKey["title"].text())
-	if e, ok := byKey["correlation"]; ok {
-		d.problem(ProblemCorrelation, e.line,
-			"correlation: not evaluated by this engine; the rules it refers to match on their own")
-		return nil
-	}
 	e, isRule := byKey["detection"]
 	f, isFilter := byKey["filter"]
+	k, isCorrelation := byKey["correlation"]
 	switch {
+	case isCorrelation && (isRule || isFilter):
+		return errAt(k.line, "a correlation and a detection or filter; a document is one of them")
 	case isRule && isFilter:
 		return errAt(f.line, "both a detection and a filter; a document is one or the other")
-	case !isRule && !isFilter:
+	case !isRule && !isFilter && !isCorrelation:
 		return errAt(root.Line, "neither a detection, a filter nor a correlation")
 	}
 	if d.title == "" {
@@ -163,8 +161,11 @@ func (d *documentParser) read(root *yaml.Node) error {
 	if t, ok := byKey["taxonomy"]; ok && t.text() != "sigma" {
 		return errAt(t.line, "taxonomy %q is not known, only sigma is", t.text())
 	}
-	if isFilter {
+	switch {
+	case isFilter:
 		return d.readFilter(entries, f)
+	case isCorrelation:
+		return d.readCorrelation(entries, k)
 	}
 	return d.readRule(entries, e)
 }
@@ -182,20 +183,12 @@ func (d *documentParser) readRule(entries []entry, det entry) error {
 	r := &Rule{ID: d.id, Title: d.title, File: d.file, Line: d.line, Source: d.source}
 	for _, e := range entries {
 		switch e.key {
-		case "id", "title", "taxonomy", "detection":
+		case "detection":
 		case "logsource":
 			var err error
 			if r.Logsource, r.LogsourceDefinition, err = d.readLogsource(e); err != nil {
 				return err
 			}
-		case "level":
-			level, err := ParseLevel(strings.ToLower(d.text(e)))
-			if err != nil {
-				d.warn(e.line, "%s", err)
-			}
-			r.Level = level
-		case "related":
-			r.Related = d.related(e)
 		default:
 			d.readMetadata(r, e)
 		}
@@ -227,6 +220,15 @@ func (d *documentParser) detection(n *yaml.Node, reserved ...string) (*detection
 // readMetadata reads the keys that tell people about the rule or filter.
 func (d *documentParser) readMetadata(r *Rule, e entry) {
 	switch e.key {
+	case "id", "title", "taxonomy":
+	case "level":
+		level, err := ParseLevel(strings.ToLower(d.text(e)))
+		if err != nil {
+			d.warn(e.line, "%s", err)
+		}
+		r.Level = level
+	case "related":
+		r.Related = d.related(e)
 	case "name":
 		r.Name = d.text(e)
 	case "status":
@@ -265,7 +267,7 @@ func (d *documentParser) readFilter(entries []entry, f entry) error {
 	var meta Rule
 	for _, e := range entries {
 		switch e.key {
-		case "id", "title", "taxonomy", "filter":
+		case "filter":
 		case "logsource":
 			var err error
 			if x.Logsource, _, err = d.readLogsource(e); err != nil {

@@ -12,7 +12,7 @@ type ProblemKind string
 const (
 	// ProblemRefused: the document cannot be used, Reason says why.
 	ProblemRefused ProblemKind = "refused"
-	// ProblemCorrelation: the document is a correlation rule, which this engine does not evaluate.
+	// ProblemCorrelation: the correlation is not evaluated, because a rule that it refers to is not there.
 	ProblemCorrelation ProblemKind = "correlation"
 	// ProblemPlaceholder: the rule is not evaluated, because a placeholder in it has no value.
 	ProblemPlaceholder ProblemKind = "placeholder"

@@ -3,6 +3,7 @@ package sigma_test
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,7 +45,8 @@ func checkProblems(t *testing.T, text string, want []string) {
 		t.Fatal(err)
 	}
 	_, problems := sigma.Compile(file.Rules(), file.Filters(), testOptions())
-	problems = append(file.Problems(), problems...)
+	_, correlated := sigma.CompileCorrelations(file.Rules(), testOptions())
+	problems = slices.Concat(file.Problems(), problems, correlated)
 	for _, p := range problems {
 		found := false
 		for i, w := range want {

@@ -12,7 +12,7 @@ type File struct {
 	Documents []Document
 }
 
-// Document is one YAML document of a file: a rule, a filter, or neither, and then its problems say why.
+// Document is one YAML document of a file: a rule, which may be a correlation, a filter, or neither, and then its problems say why.
 // A rule or filter that loaded may have problems as well, of kind ProblemWarning.
 type Document struct {
 	Line     int // its first line in the file, from 1
@@ -21,7 +21,7 @@ type Document struct {
 	Problems []Problem
 }
 
-// Rules returns the rules that loaded, in file order.
+// Rules returns the rules that loaded, correlations among them, in file order.
 func (f *File) Rules() []*Rule {
 	var rules []*Rule
 	for i := range f.Documents {
@@ -84,7 +84,7 @@ type Related struct {
 }
 
 // Rule is a Sigma rule (Sigma rules specification 2.1.0): what it says of itself, and its detection,
-// which Compile makes executable. A Rule is not changed after Parse and safe for concurrent use.
+// which Compile makes executable, or its correlation, which CompileCorrelations does. A Rule is not changed after Parse and safe for concurrent use.
 type Rule struct {
 	ID             string
 	Name           string
@@ -105,6 +105,8 @@ type Rule struct {
 	Logsource      Logsource
 	// LogsourceDefinition tells people how to set up the log source.
 	LogsourceDefinition string
+	// Correlation is what a correlation rule looks for, nil of a rule about single events. A correlation has no log source.
+	Correlation *Correlation
 	// Custom holds the top-level keys that the specification does not name.
 	Custom map[string]*yaml.Node
 
