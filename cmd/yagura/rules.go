@@ -20,10 +20,11 @@ import (
 )
 
 type rulesCmd struct {
-	List rulesListCmd `cmd:"" help:"List the rules."`
-	Lint rulesLintCmd `cmd:"" help:"Say which rules cannot load and why, and which fields and log sources nothing maps."`
-	Test rulesTestCmd `cmd:"" help:"Run the tests that rule files carry."`
-	Add  rulesAddCmd  `cmd:"" help:"Check rule files and add them to the data folder."`
+	List    rulesListCmd    `cmd:"" help:"List the rules."`
+	Lint    rulesLintCmd    `cmd:"" help:"Say which rules cannot load and why, and which fields and log sources nothing maps."`
+	Test    rulesTestCmd    `cmd:"" help:"Run the tests that rule files carry."`
+	Explain rulesExplainCmd `cmd:"" help:"Say why a rule matches an event, or why it does not."`
+	Add     rulesAddCmd     `cmd:"" help:"Check rule files and add them to the data folder."`
 }
 
 // loadRules loads the rules of the paths, or the configured ones where there are none.

@@ -89,6 +89,7 @@ type Trial struct {
 	Fields  []event.Field // of the event, in order
 	Time    time.Time     // zero where the event names none
 	Matched bool
+	Why     *sigma.Explanation
 	// InLogsource is false where the event does not belong to the rule's log source, so that the rule never looks at it.
 	InLogsource bool
 	// Problem says why the event cannot be read; the rest is empty then.
@@ -112,38 +113,31 @@ func (l *Library) Try(key string, format intake.Format, dataset string, data []b
 		return nil, fault.New(fault.TooLarge, "rule.fault.event_too_large", "the event has %d bytes, more than %d", len(data), maxTried)
 	}
 	b := l.opt.bench()
-	matcher, refused := b.compile(r.Rule, l.Set().filters)
-	if refused != "" {
+	if _, refused := b.compile(r.Rule, l.Set().filters); refused != "" {
 		return nil, fault.New(fault.Invalid, "rule.fault.does_not_run", "%s", refused)
 	}
 	ev, err := b.read(format, dataset, data)
 	if err != nil {
 		return &Trial{Problem: err.Error()}, nil
 	}
-	matched := matcher.Match(ev, matcher.NewScratch())
-	trial := &Trial{Time: ev.Time, Matched: len(matched) > 0}
-	for _, f := range ev.Fields() { // a copy: the event's strings are the normaliser's
+	why, err := l.Set().Explain(r.Rule, ev.Clone()) // the event's strings are the normaliser's
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "rule.fault.does_not_run", "%w", err)
+	}
+	trial := &Trial{Time: ev.Time, Matched: why.Matched, Why: why, InLogsource: true}
+	for _, part := range why.Why.Parts {
+		if part.Kind == sigma.ReasonLogsource {
+			trial.InLogsource = part.Holds
+		}
+	}
+	for _, f := range ev.Fields() {
 		trial.Fields = append(trial.Fields, event.Field{Name: strings.Clone(f.Name), Value: strings.Clone(f.Value), Kind: f.Kind})
 	}
-	events, _ := l.Events(r.Logsource)
-	trial.InLogsource = slices.ContainsFunc(events, func(c sigma.Conjunction) bool { return holds(c, ev) })
 	return trial, nil
 }
 
-// holds reports whether an event meets a conjunction, by the contract of sigma.Condition.
-func holds(c sigma.Conjunction, ev *event.Event) bool {
-	for _, condition := range c {
-		met := slices.ContainsFunc(ev.Values(condition.Field), func(value string) bool {
-			return slices.ContainsFunc(condition.Values, func(want string) bool {
-				if prefix, ok := strings.CutSuffix(want, "*"); ok {
-					return len(value) >= len(prefix) && strings.EqualFold(value[:len(prefix)], prefix)
-				}
-				return strings.EqualFold(value, want)
-			})
-		})
-		if !met {
-			return false
-		}
-	}
-	return true
+// Explain says why a rule of the set, with the filters that apply to it, matches an event or does not. The
+// explanation's texts are the event's.
+func (s *Set) Explain(r *sigma.Rule, ev sigma.Event) (*sigma.Explanation, error) {
+	return sigma.Explain(r, ev, s.opt.compileOptions(), s.filters...)
 }
