@@ -139,17 +139,25 @@ func TestTheDocumentOfTheAPI(t *testing.T) {
 	}
 }
 
-// attachToFirst attaches a file to the alert that the list begins with.
-func (f *furnished) attachToFirst(ask func(path string) *httptest.ResponseRecorder) {
+// hang has something hang on the record that each kind's list begins with, and a list wait for each kind that takes them.
+func (f *furnished) hang(ask func(path string) *httptest.ResponseRecorder) {
 	f.t.Helper()
-	var list struct{ Items []struct{ ID string } }
-	if err := json.Unmarshal(ask("/api/v1/alerts").Body.Bytes(), &list); err != nil || len(list.Items) == 0 {
-		f.t.Fatalf("no alerts: %v", err)
-	}
-	with := db.WithActor(f.t.Context(), f.admin.ID)
+	ctx := db.WithActor(f.t.Context(), f.admin.ID)
 	everything := &auth.User{ID: f.admin.ID, Allowed: func(string) bool { return true }}
-	if _, err := f.Record.Attach(with, everything, "alert", list.Items[0].ID, strings.NewReader("evidence"), record.Attaching{Name: "log.txt"}); err != nil {
-		f.t.Fatal(err)
+	for _, k := range f.Record.Kinds() {
+		var list struct{ Items []struct{ ID string } }
+		if err := json.Unmarshal(ask("/api/v1"+k.Path).Body.Bytes(), &list); err != nil || len(list.Items) == 0 {
+			f.t.Fatalf("there is no %s: %v", k.Name, err)
+		}
+		if _, err := f.Record.Attach(ctx, everything, k.Name, list.Items[0].ID, strings.NewReader("evidence"), record.Attaching{Name: "log.txt"}); err != nil {
+			f.t.Fatal(err)
+		}
+		if k.Without.Import {
+			continue
+		}
+		if _, err := f.Record.Upload(ctx, everything, k.Name, "list.csv", func(yield func([]string, error) bool) { _ = yield([]string{"title"}, nil) && yield([]string{"x"}, nil) }); err != nil {
+			f.t.Fatal(err)
+		}
 	}
 }
 
@@ -166,7 +174,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 		f.site.Handler().ServeHTTP(w, r)
 		return w
 	}
-	f.attachToFirst(ask)
+	f.hang(ask)
 	lists := map[string]string{"/api/v1/jobs": "?state=done"} // what waits is gone before it is read
 	for _, e := range apiroom.Entries(f.site) {
 		method, path, _ := strings.Cut(e.Pattern, " ")

@@ -268,6 +268,27 @@ func (s *Store) DropUpload(ctx context.Context, by *auth.User, kind, id string) 
 // ForgetUploads drops the lists that waited too long, whoever sent them.
 func (s *Store) ForgetUploads(ctx context.Context) error { return s.forget(ctx, System()) }
 
+// Uploads returns the lists that somebody sent and that are kept yet, the latest first.
+func (s *Store) Uploads(ctx context.Context, by *auth.User, kind string) (list []*Upload, err error) {
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		id := func(row db.Scanner) (id string, err error) { return id, row.Scan(&id) }
+		ids, err := db.List(tx, id, `SELECT id FROM record_upload WHERE person = $1 AND kind = $2 AND at >= $3 ORDER BY at DESC, id DESC LIMIT $4`,
+			by.ID, kind, db.Micros(tx.Now().Add(-KeepUpload)), maxUploads)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			u, err := s.upload(tx, by, kind, id)
+			if err != nil {
+				return err
+			}
+			list = append(list, u)
+		}
+		return nil
+	})
+	return list, err
+}
+
 // UploadOf returns a list that somebody sent.
 func (s *Store) UploadOf(ctx context.Context, by *auth.User, kind, id string) (u *Upload, err error) {
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {

@@ -38,6 +38,7 @@ func (x *desk) apiImports() []web.Route {
 	run.Description = "Ask again, with another key, until `state` is done. Nothing is done twice."
 	return []web.Route{
 		{Pattern: "POST " + root, Permission: write, Handle: x.apiUpload, Doc: send},
+		{Pattern: "GET " + root, Permission: write, Handle: x.apiUploads, Doc: x.doc("The lists that you sent and that are kept yet, the latest first; all at once", nil, openapi.Page(one))},
 		{Pattern: "GET " + self, Permission: write, Handle: x.apiImport, Doc: x.doc("Read how an import stands", nil, one)},
 		{Pattern: "GET " + self + "/lines", Permission: write, Handle: x.apiLines, Doc: lines},
 		{Pattern: "POST " + self + "/check", Permission: write, Handle: x.apiCheck, Doc: check},
@@ -67,8 +68,24 @@ type uploadJSON struct {
 	Fates    map[record.Fate]int64 `json:"fates"` // how many lines have each
 }
 
+func (x *desk) uploadOf(u *record.Upload) uploadJSON {
+	return uploadJSON{u.ID, u.At, u.Name, u.State, u.Headings, x.fieldsOf(u), u.Blanks, u.Lines(), u.Fates}
+}
+
 func (x *desk) answerUpload(w http.ResponseWriter, status int, u *record.Upload) error {
-	return web.JSON(w, status, uploadJSON{u.ID, u.At, u.Name, u.State, u.Headings, x.fieldsOf(u), u.Blanks, u.Lines(), u.Fates})
+	return web.JSON(w, status, x.uploadOf(u))
+}
+
+func (x *desk) apiUploads(w http.ResponseWriter, r *http.Request) error {
+	list, err := x.opt.Store.Uploads(r.Context(), web.User(r), x.kind.Name)
+	if err != nil {
+		return err
+	}
+	items := make([]uploadJSON, 0, len(list))
+	for _, u := range list {
+		items = append(items, x.uploadOf(u))
+	}
+	return web.JSON(w, http.StatusOK, pageOf(items, ""))
 }
 
 func (x *desk) apiUpload(w http.ResponseWriter, r *http.Request) error {

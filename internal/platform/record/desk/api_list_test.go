@@ -139,6 +139,9 @@ func TestTheAPIImports(t *testing.T) {
 	if made := c.call("GET", "/api/v1/loans?number=L-2", "", http.StatusOK).Body.String(); !strings.Contains(made, "電話") {
 		t.Error(made)
 	}
+	if kept := into[items[upload]](t, c.call("GET", root, "", http.StatusOK)).Items; len(kept) != 1 || kept[0].State != "done" {
+		t.Errorf("%+v", kept)
+	}
 	c.call("GET", one, "", http.StatusNotFound, asPerson(webtest.Admin)...) // another's
 	c.call("DELETE", one, "", http.StatusNoContent)
 	c.call("GET", one, "", http.StatusNotFound)
