@@ -5,7 +5,7 @@ FUZZTIME ?= 30s
 LOADTIME ?= 5m
 export CGO_ENABLED = 0
 
-.PHONY: run build test test-packages check cross bench load fuzz soak clean
+.PHONY: run build test test-packages check cross bench load fuzz agree soak clean
 
 run: ## the demo, as a newcomer sees it
 	$(GO) run ./cmd/yagura demo
@@ -40,6 +40,9 @@ load: build test-packages ## 200 signed-in people for LOADTIME, on SQLite and on
 
 fuzz: ## every fuzz target for FUZZTIME
 	@sh tools/fuzz.sh $(FUZZTIME)
+
+agree: ## the Sigma matcher and the naive evaluator on every event and rule of YAGURA_CORPUS
+	YAGURA_LONG=1 $(GO) test -timeout 120m -count=1 -v -run 'TestWholeCorpusAgrees' ./sigma
 
 soak: ## the long crash and load runs
 	YAGURA_LONG=1 $(GO) test -timeout 60m -count=1 -run 'Crash|Kill|Soak' ./internal/detect/pipeline ./internal/platform/spool ./internal/platform/ledger

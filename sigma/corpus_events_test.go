@@ -7,22 +7,24 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"yagura/sigma"
 )
 
-// corpusLines reads the recorded Windows events: at most perFile of each file, 0 for all, and in all at
-// most limit.
-func corpusLines(tb testing.TB, perFile, limit int) [][]byte {
+// eachCorpusLine reads the recorded Windows events: at most perFile of each file, 0 for all. A line is valid until the
+// next one.
+func eachCorpusLine(tb testing.TB, perFile int, do func(line []byte)) {
 	tb.Helper()
 	paths, err := filepath.Glob(filepath.Join(os.Getenv("YAGURA_CORPUS"), "otrf", "*.gz"))
 	if err != nil || len(paths) == 0 {
 		tb.Skip("YAGURA_CORPUS is not set, or has no otrf/*.gz")
 	}
-	var all [][]byte
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if err != nil {
@@ -34,26 +36,31 @@ func corpusLines(tb testing.TB, perFile, limit int) [][]byte {
 		}
 		lines := bufio.NewScanner(unzipped)
 		lines.Buffer(nil, 16<<20)
-		for n := 0; lines.Scan() && (perFile == 0 || n < perFile) && len(all) < limit; n++ {
+		for n := 0; lines.Scan() && (perFile == 0 || n < perFile); n++ {
 			if json.Valid(lines.Bytes()) {
-				all = append(all, bytes.Clone(lines.Bytes()))
+				do(lines.Bytes())
 			}
 		}
-		_ = f.Close()
+		_ = f.Close() // it was only read
 	}
-	return all
 }
 
-// corpusEvents are the events of corpusLines.
-func corpusEvents(tb testing.TB, perFile, limit int) []sigma.Event {
+// corpusLines are copies of those lines.
+func corpusLines(tb testing.TB, perFile int) (lines [][]byte) {
 	tb.Helper()
-	var events []sigma.Event
-	for _, line := range corpusLines(tb, perFile, limit) {
+	eachCorpusLine(tb, perFile, func(line []byte) { lines = append(lines, bytes.Clone(line)) })
+	return lines
+}
+
+// corpusEvents are the events on those lines, read by the standard library.
+func corpusEvents(tb testing.TB, perFile int) (events []sigma.Event) {
+	tb.Helper()
+	eachCorpusLine(tb, perFile, func(line []byte) {
 		var object map[string]any
 		if json.Unmarshal(line, &object) == nil {
 			events = append(events, flatten(nil, "", object))
 		}
-	}
+	})
 	return events
 }
 
@@ -131,7 +138,7 @@ func TestCorpusMatcherAgreesWithOracle(t *testing.T) {
 	if testing.Short() {
 		perFile = 5
 	}
-	events := corpusEvents(t, perFile, 1<<30)
+	events := corpusEvents(t, perFile)
 	matches := 0
 	for _, opts := range []sigma.Options{{Taxonomy: windowsTaxonomy{}}, {NoRouting: true}} {
 		m, _ := sigma.Compile(rules, filters, opts)
@@ -151,6 +158,45 @@ func TestCorpusMatcherAgreesWithOracle(t *testing.T) {
 	}
 	t.Logf("%d events, %d of them matched", len(events), matches)
 	if matches == 0 {
+		t.Error("nothing matched: the test says nothing")
+	}
+}
+
+// TestWholeCorpusAgrees: of every event of the corpus, read from its JSON, Matcher and oracle say the same of every rule. It takes
+// minutes, and runs where YAGURA_LONG is set.
+func TestWholeCorpusAgrees(t *testing.T) {
+	if os.Getenv("YAGURA_LONG") == "" {
+		t.Skip("YAGURA_LONG is not set")
+	}
+	rules, filters, _ := corpusRules(t, ruleFolders...)
+	opts := sigma.Options{Taxonomy: windowsTaxonomy{}}
+	m, _ := sigma.Compile(rules, filters, opts)
+	oracle := sigma.NewOracle(rules, filters, opts)
+	lines := make(chan []byte, 64)
+	var workers sync.WaitGroup
+	var events, matches atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			s, ev := m.NewScratch(), new(sigma.JSON)
+			for line := range lines {
+				if err := ev.Parse(line); err != nil {
+					t.Errorf("%.200s: %v", line, err)
+					continue
+				}
+				got, want := m.Match(ev, s), oracle.Match(ev)
+				if !slices.Equal(got, want) {
+					t.Errorf("%.2000s\nMatcher: %s\noracle:  %s", line, titles(got), titles(want))
+				}
+				events.Add(1)
+				matches.Add(int64(len(got)))
+			}
+		})
+	}
+	eachCorpusLine(t, 0, func(line []byte) { lines <- bytes.Clone(line) })
+	close(lines)
+	workers.Wait()
+	t.Logf("%d events, %d rules, %d matches", events.Load(), len(m.Rules()), matches.Load())
+	if matches.Load() == 0 {
 		t.Error("nothing matched: the test says nothing")
 	}
 }

@@ -73,12 +73,17 @@ func usableFilter(f *Filter, opts Options) bool {
 	return true
 }
 
-// Match returns the rules that the event matches, in order.
+// Match returns the rules that the event matches, in order. Whether the event belongs to a log source is asked once.
 func (o *Oracle) Match(ev Event) []*Rule {
 	var out []*Rule
+	belongs := map[Logsource]bool{}
 	for i := range o.rules {
 		r := &o.rules[i]
-		matches := o.opts.NoRouting || belongsTo(r.sources, ev)
+		matches, asked := belongs[r.rule.Logsource]
+		if !asked {
+			matches = o.opts.NoRouting || belongsTo(r.sources, ev)
+			belongs[r.rule.Logsource] = matches
+		}
 		for _, e := range r.exprs {
 			matches = matches && o.eval(r, e, ev)
 		}
@@ -180,8 +185,14 @@ func (o *Oracle) itemHolds(r *oracleRule, it *item, ev Event) bool {
 	return holds != it.mods.has(modNeq)
 }
 
+// oracleValue is a value of an event, with its folded text.
+type oracleValue struct {
+	Field
+	folded string
+}
+
 // values returns the event's values of a rule's field.
-func (o *Oracle) values(r *Rule, name string, ev Event) []Field {
+func (o *Oracle) values(r *Rule, name string, ev Event) []oracleValue {
 	var names []string
 	every := false
 	if name == "" {
@@ -190,14 +201,14 @@ func (o *Oracle) values(r *Rule, name string, ev Event) []Field {
 	} else {
 		names, _ = o.opts.Taxonomy.Fields(r.Logsource, name)
 	}
-	var values []Field
+	var values []oracleValue
 	if every {
 		names = []string{""}
 	}
 	for _, n := range names {
 		for i := range ev.NumFields() {
 			if fieldName, value, null := ev.Field(i); fieldName == n || every {
-				values = append(values, Field{fieldName, value, null})
+				values = append(values, oracleValue{Field{fieldName, value, null}, fold(value)})
 			}
 		}
 		if name != "" && len(values) > 0 {
@@ -207,7 +218,7 @@ func (o *Oracle) values(r *Rule, name string, ev Event) []Field {
 	return values
 }
 
-func (o *Oracle) testHolds(r *oracleRule, t *test, values []Field, ev Event) bool {
+func (o *Oracle) testHolds(r *oracleRule, t *test, values []oracleValue, ev Event) bool {
 	switch t.kind {
 	case testExists:
 		return (len(values) > 0) == t.exists
@@ -225,9 +236,9 @@ func (o *Oracle) testHolds(r *oracleRule, t *test, values []Field, ev Event) boo
 		}
 		if t.kind == testFieldref {
 			for _, other := range o.values(r.rule, t.other, ev) {
-				a, b := v.Value, other.Value
-				if !t.cased {
-					a, b = fold(a), fold(b)
+				a, b := v.folded, other.folded
+				if t.cased {
+					a, b = v.Value, other.Value
 				}
 				if !other.Null && t.relates(a, b) {
 					return true
@@ -235,21 +246,21 @@ func (o *Oracle) testHolds(r *oracleRule, t *test, values []Field, ev Event) boo
 			}
 			continue
 		}
-		if t.kind == testGlob && o.globMatches(t.glob, v.Value) || t.kind != testGlob && t.passesRaw(v.Value) {
+		if t.kind == testGlob && o.globMatches(t.glob, v) || t.kind != testGlob && t.passesRaw(v.Value) {
 			return true
 		}
 	}
 	return false
 }
 
-func (o *Oracle) globMatches(g *glob, value string) bool {
-	if o.Regexps {
-		return globRegexp(g).MatchString(value)
+func (o *Oracle) globMatches(g *glob, v oracleValue) bool {
+	switch {
+	case o.Regexps:
+		return globRegexp(g).MatchString(v.Value)
+	case g.cased:
+		return g.match(v.Value)
 	}
-	if !g.cased {
-		value = fold(value)
-	}
-	return g.match(value)
+	return g.match(v.folded)
 }
 
 // globRegexp writes a pattern as a regular expression.
