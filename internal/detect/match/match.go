@@ -7,8 +7,9 @@ import (
 	"yagura/sigma"
 )
 
-// Match is an event that a rule matched. The event is the match's own: nobody changes it any more.
+// Match is an event that a rule matched, or what a correlation found. The event is the match's own: nobody changes it any more.
 type Match struct {
-	Rule  *sigma.Rule
-	Event *event.Event
+	Rule   *sigma.Rule
+	Event  *event.Event
+	Firing *sigma.Firing // of a correlation: then the event stands for its matches, see OfFiring; else nil
 }

@@ -43,7 +43,7 @@ func (p *Pipeline) commit(ctx context.Context) {
 // finished adds the jobs behind the first that are done by now: while a transaction ran, several may be, and
 // they share the next one.
 func (p *Pipeline) finished(group []*job) (done []*job, next *job) {
-	matches := len(group[0].matches)
+	matches := group[0].matches
 	for len(group) < groupJobs && matches < groupMatches {
 		var j *job
 		select {
@@ -59,7 +59,7 @@ func (p *Pipeline) finished(group []*job) (done []*job, next *job) {
 			return group, j
 		}
 		group = append(group, j)
-		matches += len(j.matches)
+		matches += j.matches
 	}
 	return group, nil
 }
@@ -67,18 +67,23 @@ func (p *Pipeline) finished(group []*job) (done []*job, next *job) {
 // finish records, publishes and counts a group. False: it was told to stop, and the group is done again after
 // the next start.
 func (p *Pipeline) finish(ctx context.Context, group []*job) bool {
-	var matches []Match
+	var steps []step
+	matched := 0
 	for _, j := range group {
 		if !j.ok {
 			return false
 		}
-		matches = append(matches, j.matches...)
+		steps = append(steps, j.steps...)
+		matched += j.matches
 	}
 	end := group[len(group)-1].end
+	matches := p.correlations.feed(steps, end)
 	if p.record(ctx, cursor{p.id, end}, matches) != nil {
+		p.correlations.ahead = true
 		return false
 	}
-	p.state.matches.Add(int64(len(matches)))
+	p.state.matches.Add(int64(matched))
+	p.state.correlated(p.correlations.keeper.Stats())
 	now := time.Now()
 	var observations []Observation
 	for _, j := range group {
@@ -123,6 +128,11 @@ func (p *Pipeline) record(ctx context.Context, upTo cursor, matches []Match) err
 
 // horizonPassed moves the cursor and frees what lies before it.
 func (p *Pipeline) horizonPassed() {
+	if p.correlations.swapped { // a replay by other rules than those of the time would come to other firings
+		if _, err := p.correlations.keep(); err != nil {
+			p.log.Error("the correlations' state cannot be kept", "error", err)
+		}
+	}
 	if err := p.horizon.advance(time.Now()); err != nil {
 		p.log.Error("the spool cannot be freed", "error", err)
 	}

@@ -49,13 +49,15 @@ func readCursor(file string) (cursor, error) {
 	return parseCursor(strings.TrimSpace(string(text)))
 }
 
-// writeCursor replaces the file in one step: after a crash it holds the old position or the new one.
-func writeCursor(file string, c cursor) error {
+func writeCursor(file string, c cursor) error { return writeFile(file, []byte(c.String()+"\n")) }
+
+// writeFile replaces the file in one step: after a crash it holds the old content or the new one.
+func writeFile(file string, content []byte) error {
 	f, err := os.OpenFile(file+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(c.String() + "\n")
+	_, err = f.Write(content)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(f.Name(), file)
@@ -83,11 +85,14 @@ type horizon struct {
 	wait  time.Duration
 	file  string
 	spool *spool.Spool
+	// keep makes what else needs the spool durable, and returns the position up to which it does not need it any more.
+	keep func() (spool.Position, error)
 
 	marks   []mark         // in order, at most one a second
 	durable spool.Position // everything before it was stored at least wait ago
 	saved   spool.Position // what the file says
 	savedAt time.Time
+	pause   time.Duration // to the next save, at least
 }
 
 // mark says that everything before at was handed to the store by then.
@@ -96,7 +101,8 @@ type mark struct {
 	when time.Time
 }
 
-// saveEvery is how often the cursor is written at most: a later one only shortens a replay.
+// saveEvery is how often the cursor is written at most: a later one only shortens a replay. What takes long to write is written
+// less often, so that it takes a twentieth of the time.
 const saveEvery = 5 * time.Second
 
 func (h *horizon) stored(at spool.Position, now time.Time) {
@@ -113,20 +119,30 @@ func (h *horizon) advance(now time.Time) error {
 		h.durable = h.marks[0].at
 		h.marks = h.marks[1:]
 	}
-	if !h.saved.Before(h.durable) || now.Sub(h.savedAt) < min(saveEvery, h.wait) {
+	if !h.saved.Before(h.durable) || now.Sub(h.savedAt) < max(min(saveEvery, h.wait), h.pause) {
 		return nil
 	}
 	h.savedAt = now
-	return h.save()
+	err := h.save()
+	h.pause = 20 * time.Since(now)
+	return err
 }
 
-// save writes the cursor and then frees: in this order a crash between leaves segments too many, not too few.
+// save makes durable what the spool is kept for, writes the cursor, and then frees: in this order a crash between leaves segments
+// too many, not too few.
 func (h *horizon) save() error {
-	if h.saved.Before(h.durable) {
-		if err := writeCursor(h.file, cursor{h.spool.ID(), h.durable}); err != nil {
+	upTo, err := h.keep()
+	if err != nil {
+		return err
+	}
+	if h.durable.Before(upTo) {
+		upTo = h.durable
+	}
+	if h.saved.Before(upTo) {
+		if err := writeCursor(h.file, cursor{h.spool.ID(), upTo}); err != nil {
 			return fmt.Errorf("writing the cursor: %w", err)
 		}
-		h.saved = h.durable
+		h.saved = upTo
 	}
 	return h.spool.Free(h.saved)
 }

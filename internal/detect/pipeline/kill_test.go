@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"yagura/internal/detect/intake"
+	"yagura/internal/detect/match"
 	"yagura/internal/detect/normalise"
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/detect/taxonomy"
@@ -45,7 +46,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestKill sends SIGKILL to a loaded process at random moments, again and again, in one data folder. In the end every
-// event that was acknowledged is stored once, and every match recorded once. YAGURA_LONG=1 makes it long.
+// event that was acknowledged is stored once, every match recorded once, and every three of them made a correlation fire
+// once. YAGURA_LONG=1 makes it long.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -90,7 +92,7 @@ func inspect(t *testing.T, kind, dir string, acked map[string]bool) {
 	if err := errors.Join(v.Drain(ctx), v.Stop(ctx)); err != nil {
 		t.Fatal(err)
 	}
-	names, recorded, err := v.found(ctx)
+	names, recorded, fired, err := v.found(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,10 +111,13 @@ func inspect(t *testing.T, kind, dir string, acked map[string]bool) {
 			lost++
 		}
 	}
-	t.Logf("%d events acknowledged, %d stored, %d matches recorded; the last start replayed %d and kept %d segments",
-		len(acked), len(names), recorded, v.Status().Replayed, v.Status().Spool.Segments)
+	t.Logf("%d events acknowledged, %d stored, %d matches recorded, %d firings; the last start replayed %d and kept %d segments",
+		len(acked), len(names), recorded, fired, v.Status().Replayed, v.Status().Spool.Segments)
 	if lost > 0 || repeated > 0 || recorded != alarms {
 		t.Errorf("%d acknowledged events are lost, %d are stored twice; %d matches are recorded of %d", lost, repeated, recorded, alarms)
+	}
+	if fired != alarms/3 {
+		t.Errorf("the correlation fired %d times for %d matches", fired, alarms)
 	}
 	if err := errors.Join(v.close(), v.Settle(), v.spool.Close()); err != nil {
 		t.Fatal(err)
@@ -187,8 +192,8 @@ type victimRig struct {
 	*pipeline.Pipeline
 	spool *spool.Spool
 	batch func(names ...string) *intake.Batch
-	// found returns the names of all stored events and how many matches are recorded.
-	found func(context.Context) (names []string, recorded int, err error)
+	// found returns the names of all stored events, how many matches are recorded, and how many firings.
+	found func(context.Context) (names []string, recorded, fired int, err error)
 	close func() error
 }
 
@@ -197,14 +202,17 @@ func openVictim(ctx context.Context, kind, dir string) (*victimRig, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := sigma.Parse("alarm.yml", []byte("title: Alarm\nlogsource: {product: test}\ndetection: {a: {name|startswith: alarm}, condition: a}\n"))
+	file, err := sigma.Parse("alarm.yml", []byte("title: Alarm\nname: alarm\nlogsource: {product: test}\ndetection: {a: {name|startswith: alarm}, condition: a}\n---\n"+
+		"title: Three alarms\ngenerate: true\ncorrelation: {type: event_count, rules: [alarm], timespan: 1d, condition: {gte: 3}}\n"))
 	if err != nil {
 		return nil, err
 	}
 	matcher, _ := sigma.Compile(file.Rules(), nil, sigma.Options{NoRouting: true})
+	correlations, _ := sigma.CompileCorrelations(file.Rules(), sigma.Options{})
 	opt := pipeline.Options{
 		Spool: s, CursorFile: filepath.Join(dir, "cursor"), Matcher: func() *sigma.Matcher { return matcher },
-		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Workers: 4,
+		Correlations: func() *sigma.Correlations { return correlations },
+		Log:          slog.New(slog.NewTextHandler(io.Discard, nil)), Workers: 4,
 	}
 	v := &victimRig{spool: s}
 	if kind == "real" {
@@ -242,18 +250,19 @@ func (v *victimRig) realStores(ctx context.Context, dir string, opt *pipeline.Op
 		}
 		return b
 	}
-	v.found = func(ctx context.Context) (names []string, recorded int, err error) {
+	v.found = func(ctx context.Context) (names []string, recorded, fired int, err error) {
 		err = s.store.Query(ctx, logstore.Query{LogsQL: "* | fields name"}, func(ev *event.Event) error {
 			names = append(names, strings.Clone(ev.Get("name")))
 			return nil
 		})
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 		err = s.db.Read(ctx, func(tx *db.Tx) error {
-			return tx.QueryRow(`SELECT COALESCE(SUM(count), 0) FROM alert_alert`).Scan(&recorded)
+			return tx.QueryRow(`SELECT COALESCE(SUM(CASE WHEN title = 'Alarm' THEN count END), 0),
+				COALESCE(SUM(CASE WHEN title = 'Alarm' THEN 0 ELSE count END), 0) FROM alert_alert`).Scan(&recorded, &fired)
 		})
-		return names, recorded, err
+		return names, recorded, fired, err
 	}
 	v.close = s.close
 	return nil
@@ -271,18 +280,27 @@ func (v *victimRig) fakeStores(dir string, opt *pipeline.Options) error {
 	}
 	opt.Store, opt.Recorder, opt.Normaliser, opt.Horizon = store, recorder, newNameNormaliser, 2*lateBy
 	v.batch = batchOf
-	v.found = func(context.Context) (names []string, recorded int, err error) {
+	v.found = func(context.Context) (names []string, recorded, fired int, err error) {
 		for _, row := range store.all() {
 			names = append(names, row.Name)
 		}
 		seen := map[string]bool{}
 		for _, name := range recorder.names {
 			if seen[name] {
-				return nil, 0, fmt.Errorf("the match of %s is recorded twice", name)
+				return nil, 0, 0, fmt.Errorf("the match of %s is recorded twice", name)
 			}
 			seen[name] = true
 		}
-		return names, len(recorder.names), nil
+		for _, contributions := range recorder.firings {
+			for _, text := range contributions {
+				c, ok := match.ReadContribution(text)
+				if !ok || seen[c.EventID] {
+					return nil, 0, 0, fmt.Errorf("%q counts in two firings", text)
+				}
+				seen[c.EventID] = true
+			}
+		}
+		return names, len(recorder.names), len(recorder.firings), nil
 	}
 	v.close = func() error { return nil }
 	return nil
@@ -391,14 +409,16 @@ func (r *lateRows) Add(ev *event.Event) {
 
 // fileRecorder keeps each call as one line: matches and position together, or neither.
 type fileRecorder struct {
-	file   *journal
-	cursor string
-	names  []string
+	file    *journal
+	cursor  string
+	names   []string
+	firings [][]string // what contributed to each
 }
 
 type fileRecord struct {
-	UpTo  string
-	Names []string
+	UpTo    string
+	Names   []string
+	Firings [][]string
 }
 
 func openFileRecorder(path string) (*fileRecorder, error) {
@@ -406,7 +426,7 @@ func openFileRecorder(path string) (*fileRecorder, error) {
 	file, err := openJournal(path, func(line []byte) {
 		var x fileRecord
 		if json.Unmarshal(line, &x) == nil {
-			r.cursor, r.names = x.UpTo, append(r.names, x.Names...)
+			r.cursor, r.names, r.firings = x.UpTo, append(r.names, x.Names...), append(r.firings, x.Firings...)
 		}
 	})
 	r.file = file
@@ -418,11 +438,15 @@ func (r *fileRecorder) Cursor(context.Context) (string, error) { return r.cursor
 func (r *fileRecorder) Record(_ context.Context, upTo string, matches []pipeline.Match) error {
 	x := fileRecord{UpTo: upTo}
 	for _, m := range matches {
+		if m.Firing != nil {
+			x.Firings = append(x.Firings, m.Event.Values(match.Contributing))
+			continue
+		}
 		x.Names = append(x.Names, m.Event.Get("name"))
 	}
 	if err := r.file.add(x); err != nil {
 		return err
 	}
-	r.cursor, r.names = upTo, append(r.names, x.Names...)
+	r.cursor, r.names, r.firings = upTo, append(r.names, x.Names...), append(r.firings, x.Firings...)
 	return nil
 }

@@ -8,6 +8,8 @@
 //     not have been durable yet, and leaves out the events whose id the store already has.
 //   - Each match of it is recorded exactly once, in the order of acceptance: the recorder keeps its position in the same
 //     transaction as the matches, and a replay records nothing before that position.
+//   - Each correlation fires exactly once for what it found (correlate.go), while its rules stay as they are. Its state is not older than
+//     what the spool still has.
 //   - An item that cannot be read, or that makes a parser panic, is stored as it came with event.kind pipeline_error.
 //   - When the store or the recorder fails, everything waits in the spool and is tried again; Status says so, and
 //     Accept answers fault.Busy once the spool is full.
@@ -46,10 +48,15 @@ type Options struct {
 	// CursorFile is where the position from which a restart replays is kept.
 	CursorFile string
 
-	Matcher  func() *sigma.Matcher // asked for every batch; nil, or returning nil: no rules
-	Recorder AlertRecorder         // nil: matches are counted only
-	Observer Observer              // nil: nobody
-	Log      *slog.Logger          // nil: slog.Default()
+	Matcher func() *sigma.Matcher // asked for every batch; nil, or returning nil: no rules
+	// Correlations are asked for before matches are recorded; nil: none. CorrelationFile is where their state is kept, beside
+	// CursorFile where it is empty.
+	Correlations    func() *sigma.Correlations
+	CorrelationFile string
+	Correlator      sigma.CorrelatorOptions
+	Recorder        AlertRecorder // nil: matches are counted only
+	Observer        Observer      // nil: nobody
+	Log             *slog.Logger  // nil: slog.Default()
 
 	// Horizon is how long after Append the store's rows may not be durable yet; default 30 s. (A killed logstore that
 	// flushes every 5 s can lose its last 10 to 12 s.)
@@ -74,10 +81,13 @@ type Pipeline struct {
 	ordered chan *job // the same jobs, to the committer, in order
 
 	// What a restart has to know; set by New.
-	start   spool.Position // where reading begins
-	fence   spool.Position // records before it may already be in the store
-	counted spool.Position // matches of records before it are recorded
-	horizon horizon
+	start      spool.Position // where reading begins
+	fence      spool.Position // records before it may already be in the store
+	counted    spool.Position // matches of records before it are recorded
+	correlated spool.Position // records before it are in the correlations' state
+	horizon    horizon
+
+	correlations *correlations
 
 	reading     context.Context // ends when Stop is called
 	stopReading context.CancelFunc
@@ -102,6 +112,13 @@ func New(ctx context.Context, opt Options) (*Pipeline, error) {
 	}
 	if opt.Matcher == nil {
 		opt.Matcher = func() *sigma.Matcher { return nil }
+	}
+	if opt.Correlations == nil {
+		none, _ := sigma.CompileCorrelations(nil, sigma.Options{})
+		opt.Correlations = func() *sigma.Correlations { return none }
+	}
+	if opt.CorrelationFile == "" {
+		opt.CorrelationFile = opt.CursorFile + ".correlations"
 	}
 	p := &Pipeline{
 		opt: opt, spool: opt.Spool, id: opt.Spool.ID(), log: opt.Log.With("component", "pipeline"),
@@ -135,12 +152,18 @@ func (p *Pipeline) recall(ctx context.Context) error {
 		}
 		p.counted, _ = recorded.in(p.id)
 	}
+	p.correlations, err = openCorrelations(p.opt.CorrelationFile, p.id, p.opt.Correlations, p.opt.Correlator)
+	if err != nil {
+		p.log.Warn("the state of the correlations cannot be read; they begin anew with what the spool has", "error", err)
+	}
+	p.correlated = p.correlations.fed
+	p.state.correlated(p.correlations.keeper.Stats())
 	p.fence = p.spool.End()
 	p.committed.set(p.start)
 	if rest := p.spool.Reader(p.start); !rest.Ready() {
 		p.committed.set(p.fence)
 	}
-	p.horizon = horizon{wait: p.opt.Horizon, file: p.opt.CursorFile, spool: p.spool, saved: p.start}
+	p.horizon = horizon{wait: p.opt.Horizon, file: p.opt.CursorFile, spool: p.spool, keep: p.correlations.keep, saved: p.start}
 	if torn := p.spool.Recovered(); torn.Bytes > 0 {
 		p.log.Info("a write that was never acknowledged was cut off", "at", torn.At, "bytes", torn.Bytes)
 	}
@@ -260,9 +283,10 @@ func (g *progress) wait(ctx context.Context, at spool.Position, stopped <-chan s
 type state struct {
 	events, failed, matches, panics, replayed, damaged atomic.Int64
 
-	mu      sync.Mutex
-	store   trouble
-	record  trouble
-	reading trouble
-	damage  string
+	mu           sync.Mutex
+	store        trouble
+	record       trouble
+	reading      trouble
+	damage       string
+	correlations sigma.CorrelatorStats
 }

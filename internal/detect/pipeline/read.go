@@ -27,7 +27,8 @@ type job struct {
 	done chan struct{} // closed by the worker; what follows is the committer's from then on
 	// ok is false where the worker was told to stop before everything was stored.
 	ok           bool
-	matches      []Match
+	steps        []step // by record
+	matches      int
 	tail         []*event.Event
 	observations []observation
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yagura/internal/platform/spool"
+	"yagura/sigma"
 )
 
 // Status is the pipeline's state at one moment. Counts are since the start.
@@ -20,6 +21,8 @@ type Status struct {
 	Replayed  int64 // events that were replayed and already stored
 	Damaged   int64 // bytes of the spool that could not be read
 	Damage    string
+	// Correlations is what they keep, and what they could not.
+	Correlations sigma.CorrelatorStats
 	// What does not work at present; zero where all is well.
 	Store, Recorder, Reading Trouble
 }
@@ -40,9 +43,16 @@ func (p *Pipeline) Status() Status {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st.Damage = s.damage
+	st.Damage, st.Correlations = s.damage, s.correlations
 	st.Store, st.Recorder, st.Reading = Trouble(s.store), Trouble(s.record), Trouble(s.reading)
 	return st
+}
+
+// correlated notes what the correlations keep.
+func (s *state) correlated(stats sigma.CorrelatorStats) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.correlations = stats
 }
 
 type trouble Trouble

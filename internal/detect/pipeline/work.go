@@ -42,19 +42,23 @@ func (w *worker) work(j *job) {
 	w.rows.Reset()
 	w.added = 0
 	matcher := w.p.opt.Matcher()
+	correlated := w.p.opt.Correlations()
 	tail := w.p.hub.watched()
 	for _, r := range j.records {
 		decode(*r.payload, &w.batch)
 		record := work{
-			job: j, record: r, prefix: recordPrefix(w.p.id, r.at), ingested: w.batch.Received.Format(time.RFC3339Nano),
-			counted: r.at.Before(w.p.counted), tail: tail,
+			job: j, record: r, prefix: recordPrefix(w.p.id, r.at), ingested: w.batch.Received.Format(time.RFC3339Nano), tail: tail,
+			step: step{at: r.at, recorded: r.at.Before(w.p.counted)},
 		}
-		if !record.counted {
+		if !record.step.recorded {
 			record.matcher = matcher
+		} else if !r.at.Before(w.p.correlated) && len(correlated.Rules()) > 0 {
+			record.matcher, record.correlated = matcher, correlated
 		}
 		for i := range w.batch.Items {
 			w.item(&record, i)
 		}
+		j.steps = append(j.steps, record.step)
 	}
 	for _, r := range j.records {
 		w.p.buffers.Put(r.payload)
@@ -68,9 +72,11 @@ type work struct {
 	record   record
 	prefix   string
 	ingested string
-	counted  bool           // matches are recorded already
 	matcher  *sigma.Matcher // nil: nothing to match
-	tail     bool           // somebody watches
+	// correlated is set where matches are recorded already: then only those that it wants count.
+	correlated *sigma.Correlations
+	tail       bool // somebody watches
+	step       step
 }
 
 func (w *worker) item(r *work, i int) {
@@ -87,15 +93,7 @@ func (w *worker) item(r *work, i int) {
 	w.event.ID = w.event.Keep(w.id)
 	w.event.Set(event.EventIngested, r.ingested)
 
-	var kept *event.Event
-	if r.matcher != nil {
-		for _, rule := range w.match(r.matcher) {
-			if kept == nil {
-				kept = w.event.Clone()
-			}
-			r.job.matches = append(r.job.matches, Match{Rule: rule, Event: kept})
-		}
-	}
+	kept := w.matched(r)
 	if stored {
 		return
 	}
@@ -108,6 +106,33 @@ func (w *worker) item(r *work, i int) {
 		r.job.tail = append(r.job.tail, kept)
 	}
 	r.job.observe(&w.batch, it, w.event.Time, failure)
+}
+
+// matched notes the rules that match w.event and when it happened. It returns the copy that the matches have, nil without any.
+func (w *worker) matched(r *work) (kept *event.Event) {
+	if r.matcher == nil {
+		return nil
+	}
+	at := w.event.Time
+	if latest := w.batch.Received.Add(skew); at.IsZero() || at.After(latest) {
+		at = w.batch.Received
+	}
+	if at.After(r.step.newest) {
+		r.step.newest = at
+	}
+	for _, rule := range w.match(r.matcher) {
+		if r.correlated != nil && !r.correlated.Wants(rule) {
+			continue
+		}
+		if kept == nil {
+			kept = w.event.Clone()
+		}
+		r.step.matches = append(r.step.matches, found{Match: Match{Rule: rule, Event: kept}, at: at})
+		if !r.step.recorded {
+			r.job.matches++
+		}
+	}
+	return kept
 }
 
 // normalise fills w.event, with a pipeline error where the item cannot be read.
