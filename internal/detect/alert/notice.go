@@ -16,7 +16,10 @@ const Opened = "alert.opened"
 
 // Topics are what this room tells people of.
 func Topics() []notify.Topic {
-	return []notify.Topic{{Name: Opened, Args: []string{"title", "entity"}, Severity: notify.High, Mail: notify.On}}
+	return []notify.Topic{
+		{Name: Opened, Args: []string{"title", "entity"}, Severity: notify.High, Mail: notify.On},
+		{Name: Flood, Args: []string{"title"}, Severity: notify.Medium, Mail: notify.On},
+	}
 }
 
 // Kind says who may be told of an alert: whoever may read alerts. An alert may go to a channel outside: an administrator's rule

@@ -69,14 +69,18 @@ type sighting struct {
 	match  *match.Match
 	at     int64 // microseconds
 	actors actors
+	ruling Ruling
 }
 
 // record groups the matches, so that each alert is read once and written once, however many matches it gets.
 func (s *Store) record(tx *db.Tx, matches []match.Match) error {
+	r, err := newRecorder(tx, s)
+	if err != nil {
+		return err
+	}
 	latest := db.Micros(tx.Now().Add(skew))
 	groups := make(map[groupKey][]sighting)
 	var order []groupKey // of first appearance: the same matches always open the same alerts in the same order
-	hours := make(map[ruleHour]int64)
 	for i := range matches {
 		m := &matches[i]
 		x := sighting{match: m, at: max(1, db.Micros(m.Event.Time)), actors: actorsOf(m.Event)}
@@ -85,15 +89,20 @@ func (s *Store) record(tx *db.Tx, matches []match.Match) error {
 		}
 		entity := x.actors.entity()
 		key := groupKey{RuleKey(m.Rule), Entity{entity.Kind, strings.ToLower(entity.Value)}}
+		if r.gate != nil {
+			x.ruling = r.gate.Rule(x.seen(key))
+		}
+		if x.ruling.Excepted {
+			continue
+		}
+		r.count(key.rule, x.at)
+		if x.ruling.Held {
+			continue
+		}
 		if _, ok := groups[key]; !ok {
 			order = append(order, key)
 		}
 		groups[key] = append(groups[key], x)
-		hours[ruleHour{key.rule, x.at - x.at%time.Hour.Microseconds()}]++
-	}
-	r, err := newRecorder(tx, s)
-	if err != nil {
-		return err
 	}
 	for _, key := range order {
 		if err := r.group(key, groups[key]); err != nil {
@@ -105,8 +114,13 @@ func (s *Store) record(tx *db.Tx, matches []match.Match) error {
 			return err
 		}
 	}
-	if err := r.countHours(hours); err != nil {
+	if err := s.countHours(r); err != nil {
 		return err
+	}
+	if r.gate != nil {
+		if err := r.gate.End(); err != nil {
+			return err
+		}
 	}
 	if err := s.tell(tx, r.news); err != nil {
 		return err

@@ -19,12 +19,17 @@ type recorder struct {
 	interval int64
 	most     int
 	units    Units
+	gate     Gate // nil: nothing is held back
+	flood    int64
 
 	open    map[string]int        // open alerts by rule, counted when a rule first needs a new one
 	rest    map[string][]sighting // of entities beyond most, by rule
 	crowded []string              // the rules in rest, in order
-	opened  []ledger.Entry        // the alerts that are new
-	news    []news                // the same, to be told of
+	many    map[string]string     // the alert of each of them
+	hours   map[ruleHour]*tally
+	begun   map[groupKey]begun // when alerts of a group began, where that matters
+	opened  []ledger.Entry     // the alerts that are new
+	news    []news             // the same, to be told of
 
 	find, insert, update, sample, bucket, hour *db.Stmt
 }
@@ -32,7 +37,13 @@ type recorder struct {
 func newRecorder(tx *db.Tx, s *Store) (*recorder, error) {
 	r := &recorder{
 		tx: tx, window: s.opt.Window.Microseconds(), interval: s.Interval().Microseconds(), most: s.opt.MaxEntities, units: s.opt.Units,
-		open: make(map[string]int), rest: make(map[string][]sighting),
+		open: make(map[string]int), rest: make(map[string][]sighting), many: make(map[string]string), hours: make(map[ruleHour]*tally), begun: make(map[groupKey]begun), flood: s.opt.Flood,
+	}
+	if s.opt.Noise != nil {
+		var err error
+		if r.gate, err = s.opt.Noise.Begin(tx); err != nil {
+			return nil, err
+		}
 	}
 	for _, statement := range []struct {
 		into **db.Stmt
@@ -53,8 +64,9 @@ func newRecorder(tx *db.Tx, s *Store) (*recorder, error) {
 			ON CONFLICT (alert_id, slot) DO UPDATE SET event_id = excluded.event_id, time = excluded.time, event = excluded.event`},
 		{&r.bucket, `INSERT INTO alert_bucket (alert_id, start, count) VALUES ($1, $2, $3)
 			ON CONFLICT (alert_id, start) DO UPDATE SET count = alert_bucket.count + excluded.count`},
-		{&r.hour, `INSERT INTO alert_rule_hour (rule_id, hour, count) VALUES ($1, $2, $3)
-			ON CONFLICT (rule_id, hour) DO UPDATE SET count = alert_rule_hour.count + excluded.count`},
+		{&r.hour, `INSERT INTO alert_rule_hour (rule_id, hour, count, opened, folded) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (rule_id, hour) DO UPDATE SET count = alert_rule_hour.count + excluded.count,
+			opened = alert_rule_hour.opened + excluded.opened, folded = alert_rule_hour.folded + excluded.folded`},
 	} {
 		stmt, err := tx.Prepare(statement.text)
 		if err != nil {
@@ -91,10 +103,7 @@ func (r *recorder) group(key groupKey, sightings []sighting) error {
 			return err
 		}
 		if full {
-			if r.rest[key.rule] == nil {
-				r.crowded = append(r.crowded, key.rule)
-			}
-			r.rest[key.rule] = append(r.rest[key.rule], sightings...)
+			r.fold(key.rule, sightings...)
 			return nil
 		}
 	}
@@ -102,6 +111,11 @@ func (r *recorder) group(key groupKey, sightings []sighting) error {
 		x := &sightings[i]
 		at := slices.IndexFunc(alerts, func(p *pending) bool { return max(p.last, x.at)-min(p.first, x.at) <= r.window })
 		if at < 0 {
+			if aside, err := r.setAside(key, alerts, x); err != nil {
+				return err
+			} else if aside {
+				continue
+			}
 			alerts = slices.Insert(alerts, 0, &pending{first: x.at, last: x.at, opener: x})
 			at = 0
 		}
@@ -116,6 +130,31 @@ func (r *recorder) group(key groupKey, sightings []sighting) error {
 		}
 	}
 	return nil
+}
+
+// fold keeps sightings for the alert about many.
+func (r *recorder) fold(rule string, sightings ...sighting) {
+	if r.rest[rule] == nil {
+		r.crowded = append(r.crowded, rule)
+	}
+	r.rest[rule] = append(r.rest[rule], sightings...)
+}
+
+// setAside reports whether a sighting that no alert takes opens none either: it would be too soon after another, or the rule floods.
+func (r *recorder) setAside(key groupKey, alerts []*pending, x *sighting) (bool, error) {
+	if key.entity.Kind == ManyEntities {
+		return false, nil
+	}
+	if soon, err := r.tooSoon(key, alerts, x); soon || err != nil {
+		return soon, err
+	}
+	flooded, err := r.flooded(key.rule, x)
+	if flooded {
+		r.fold(key.rule, *x)
+	} else if t := r.hours[ruleHour{key.rule, hourStart(x.at)}]; t != nil {
+		t.opened++
+	}
+	return flooded, err
 }
 
 // joinable returns the open alerts of a group that one of the sightings might join, the latest first.
@@ -191,6 +230,9 @@ func (r *recorder) write(key groupKey, p *pending) error {
 	} else if _, err := r.update.Exec(p.id, p.first, p.last, p.count, taken, p.actors.host, p.actors.user, p.actors.ip); err != nil {
 		return err
 	}
+	if key.entity.Kind == ManyEntities {
+		r.many[key.rule] = p.id
+	}
 	for i, x := range p.opening {
 		if err := r.keep(p.id, p.taken+int64(i), x); err != nil {
 			return err
@@ -224,10 +266,25 @@ func (r *recorder) keep(id string, slot int64, x *sighting) error {
 	return err
 }
 
-func (r *recorder) countHours(hours map[ruleHour]int64) error {
-	for key, n := range hours {
-		if _, err := r.hour.Exec(key.rule, key.hour, n); err != nil {
+// count counts a match of a rule in its hour.
+func (r *recorder) count(rule string, at int64) {
+	key := ruleHour{rule, hourStart(at)}
+	if r.hours[key] == nil {
+		r.hours[key] = new(tally)
+	}
+	r.hours[key].matches++
+}
+
+// countHours writes what the rules did in each hour, and tells of those that flood.
+func (s *Store) countHours(r *recorder) error {
+	for key, t := range r.hours {
+		if _, err := r.hour.Exec(key.rule, key.hour, t.matches, t.opened, t.folded); err != nil {
 			return err
+		}
+		if t.folded > 0 {
+			if err := s.tellFlood(r.tx, key, t, r.rest[key.rule][0].match.Rule.Title, r.many[key.rule]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -33,6 +33,8 @@ type Options struct {
 	Records     *record.Store // knows the kind of RecordKind; nil: alerts are not found by words
 	Units       Units         // nil: alerts belong to no unit
 	Notify      Notifier      // nil: nobody is told of new ones
+	Noise       Noise         // nil: every match is an alert, or joins one
+	Flood       int64         // how many alerts a rule may open in an hour of the events' clock; 0: any number
 }
 
 // Units knows to which of the organisation's units people belong; auth.Accounts does.
