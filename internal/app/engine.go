@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/detect/noise"
 	"yagura/internal/detect/normalise"
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/detect/rule"
@@ -37,6 +38,7 @@ type Engine struct {
 	Store    *logstore.Store
 	Taxonomy *taxonomy.Taxonomy
 	Alerts   *alert.Store
+	Noise    *noise.Store
 	Stats    *source.Stats
 	Tokens   *source.Tokens
 	Pipeline *pipeline.Pipeline
@@ -81,7 +83,12 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 	if err := e.openSources(ctx); err != nil {
 		return e, err
 	}
-	e.Alerts = alert.NewStore(e.DB, alert.Options{Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Records: e.Record, Units: e.Accounts, Notify: e.Notify})
+	if err := e.openNoise(ctx); err != nil {
+		return e, err
+	}
+	e.Alerts = alert.NewStore(e.DB, alert.Options{
+		Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Records: e.Record, Units: e.Accounts, Notify: e.Notify, Noise: e.Noise, Flood: int64(c.Alerts.Flood),
+	})
 	notices.Wire(e.Record, e.Notify) // all kinds of records are registered
 	if e.Tokens, err = source.OpenTokens(ctx, e.DB, e.Ledger); err != nil {
 		return e, err

@@ -13,14 +13,17 @@ import (
 	"yagura/internal/platform/ledger"
 )
 
+// regular has something done at regular times, once for all nodes.
+func (x *Records) regular(spec jobs.Spec, when string, do func(ctx context.Context) error) {
+	spec.Single = true
+	jobs.Register(x.Jobs, spec, func(ctx context.Context, _ struct{}) error { return do(ctx) })
+	x.Jobs.Schedule(spec.Name, jobs.MustCron(when, x.Organisation.Zone), spec.Name, struct{}{})
+}
+
 // registerJobs has the regular work of the floor done by jobs: once, however many nodes there are, and where people see how it went.
 // Rooms register theirs where they are made.
 func (x *Records) registerJobs(log *slog.Logger) {
-	regular := func(spec jobs.Spec, when string, do func(ctx context.Context) error) {
-		spec.Single = true
-		jobs.Register(x.Jobs, spec, func(ctx context.Context, _ struct{}) error { return do(ctx) })
-		x.Jobs.Schedule(spec.Name, jobs.MustCron(when, x.Organisation.Zone), spec.Name, struct{}{})
-	}
+	regular := x.regular
 	regular(jobs.Spec{Name: "ledger.verify", Owner: "ledger", Attempts: 3, Timeout: ledger.VerifyLimit}, "30 3 * * *", func(ctx context.Context) error {
 		err := x.Ledger.VerifyNow(ctx, log)
 		if fault.Is(err, fault.Conflict) {

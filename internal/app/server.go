@@ -323,11 +323,17 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		return nil, err
 	}
 	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts, Press: s.Press})
-	return []web.Module{
+	quiet, silences, err := s.noiseRoom(site, records)
+	if err != nil {
+		return nil, err
+	}
+	alertRoom := alert.NewRoom(site, records, s.Alerts, s.Rules)
+	alertRoom.Beside = quiet.BesideAlert
+	return append([]web.Module{
 		records.Own(),
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
-		alert.NewRoom(site, records, s.Alerts, s.Rules).Module(alerts),
-		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts}).Module(),
+		alertRoom.Module(alerts),
+		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts, Beside: quiet.BesideRule}).Module(),
 		rulesource.NewRoom(site, records, s.Sources).Module(sources),
 		source.NewRoom(site, s.sourceOptions()).Module(),
 		account.New(site, account.Options{Accounts: s.Accounts, Seal: s.Keys, OIDC: signOn, RoleTitle: s.roleTitle, Log: s.opt.Log}).Module(),
@@ -345,7 +351,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		documents.Module(),
 		apiroom.New(site, apiroom.Options{Version: build.Version(), PublicURL: PublicURL(s.opt.Config)}).Module(),
 		settings.New(site, s.settingsOptions()).Module(),
-	}, nil
+	}, silences...), nil
 }
 
 // roleTitle is what an organisation calls a role of its own, "" for the program's.

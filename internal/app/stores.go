@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/detect/noise"
 	"yagura/internal/detect/rule"
 	"yagura/internal/detect/rulesource"
 	"yagura/internal/detect/search"
@@ -45,6 +46,7 @@ func stores() []store {
 		{"record", record.Migrations(), record.Tables()},
 		{"preference", preference.Migrations(), nil},
 		{"alert", alert.Migrations(), alert.Tables()},
+		{"noise", noise.Migrations(), noise.Tables()},
 		{"rule", rule.Migrations(), rule.Tables()},
 		{"rulesource", rulesource.Migrations(), rulesource.Tables()},
 		{"search", search.Migrations(), search.Tables()},
@@ -68,6 +70,7 @@ func Untracked() map[string]string {
 		"alert_bucket":     "counts of matches over time",
 		"alert_rule_hour":  "counts of matches over time",
 		"rulesource_fetch": "which rules are in force, as the update that was taken says, and how the last look at their source went",
+		"noise_held":       "counts of matches that made no alert",
 		"alert_cursor":     "how far the pipeline has come",
 		"source_stat":      "counters of what sources sent",
 		"api_once":         "answers of the API that may be asked for again, for a day",

@@ -36,6 +36,7 @@ type overview struct {
 	MayWrite  bool
 	Open      bool
 	Verdicts  []web.Option
+	Beside    template.HTML
 }
 
 type named struct{ Name, Label string }
@@ -87,6 +88,11 @@ func (x *Room) overview(r *http.Request, a *record.Record) (template.HTML, error
 		view.Around = entityQuery(view.Entity, latest.Fields)
 	}
 	slices.Reverse(view.Samples)
+	if x.Beside != nil {
+		if view.Beside, err = x.Beside(r, a); err != nil {
+			return "", err
+		}
+	}
 	return x.site.Part(r, "alert/overview", "content", view)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"html/template"
 	"net/http"
 
 	"yagura/internal/platform/auth"
@@ -54,6 +55,8 @@ type Room struct {
 	desk  *desk.Desk
 	store *Store
 	rules Rules
+	// Beside is what other rooms show on an alert's page: what keeps its rule from alerting.
+	Beside func(r *http.Request, a *record.Record) (template.HTML, error)
 }
 
 // NewRoom makes the pages, which Module hands to the site. The kind is registered with the store of records.

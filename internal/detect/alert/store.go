@@ -96,13 +96,7 @@ type Count struct {
 // Seen returns what was seen of an alert, all of one moment; nothing of one that is not there.
 func (s *Store) Seen(ctx context.Context, id string) (x Seen, err error) {
 	err = s.db.Read(ctx, func(tx *db.Tx) error {
-		x.Samples, err = db.List(tx, func(row db.Scanner) (x Sample, err error) {
-			var at int64
-			err = row.Scan(&x.EventID, &at, &x.Event)
-			x.Time = db.Time(at)
-			return x, err
-		}, `SELECT event_id, time, event FROM alert_sample WHERE alert_id = $1 ORDER BY time, slot`, id)
-		if err != nil {
+		if x.Samples, err = samplesOf(tx, id); err != nil {
 			return err
 		}
 		x.Counts, err = db.List(tx, scanCount, `SELECT start, count FROM alert_bucket WHERE alert_id = $1 ORDER BY start`, id)

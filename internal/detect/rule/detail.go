@@ -2,6 +2,7 @@ package rule
 
 import (
 	"context"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -45,6 +46,7 @@ type detailView struct {
 	Form           tryForm
 	Trial          *trialView
 	MayWrite       bool
+	Beside         template.HTML
 }
 
 type named struct{ Name, Label string }
@@ -110,6 +112,11 @@ func (x *Room) view(r *http.Request) (*detailView, error) {
 	for _, problem := range one.Problems {
 		if view.Whole && problem.Line > 0 {
 			view.Marked = append(view.Marked, problem.Line)
+		}
+	}
+	if x.beside != nil {
+		if view.Beside, err = x.beside(r, one.Key); err != nil {
+			return nil, err
 		}
 	}
 	if view.Cases, err = Cases(one.Rule); err != nil {

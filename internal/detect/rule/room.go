@@ -3,6 +3,7 @@ package rule
 import (
 	"context"
 	"embed"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,6 +32,8 @@ const (
 type RoomOptions struct {
 	Library *Library
 	Alerts  *alert.Store // how often rules matched; nil shows no figures
+	// Beside is what other rooms show on a rule's page: what keeps it from alerting.
+	Beside func(r *http.Request, key string) (template.HTML, error)
 }
 
 // Room is the Rules pages and their API.
@@ -38,11 +41,12 @@ type Room struct {
 	site    *web.Site
 	library *Library
 	alerts  *alert.Store
+	beside  func(r *http.Request, key string) (template.HTML, error)
 }
 
 // NewRoom makes the pages, which Module hands to the site.
 func NewRoom(site *web.Site, opt RoomOptions) *Room {
-	return &Room{site: site, library: opt.Library, alerts: opt.Alerts}
+	return &Room{site: site, library: opt.Library, alerts: opt.Alerts, beside: opt.Beside}
 }
 
 // Module is what the site mounts.

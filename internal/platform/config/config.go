@@ -186,6 +186,10 @@ type Store struct {
 // Alerts is how matches become alerts.
 type Alerts struct {
 	Window Duration `name:"window" default:"24h" least:"1m" help:"how long matches of one rule on one entity join the same alert"`
+	Flood  int      `name:"flood" default:"100" help:"alerts that one rule may open in an hour; what would open more joins its alert about many; 0 is any number"`
+
+	ExceptionMax Duration `name:"exception_max" default:"365d" least:"1d" help:"how long an exception may hold at most"`
+	FourEyes     bool     `name:"four_eyes" default:"false" help:"exceptions and suppressions take a second person's approval"`
 }
 
 // Log is the program's own log.

@@ -90,6 +90,12 @@ func assign(v reflect.Value, text string) error {
 			return fmt.Errorf("%q is neither true nor false", text)
 		}
 		*place = b
+	case *int:
+		n, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return fmt.Errorf("%q is no number from 0 to 2147483647", text)
+		}
+		*place = int(n)
 	case *Duration:
 		d, err := ParseDuration(text)
 		if err != nil {
