@@ -3,6 +3,7 @@ package app
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -176,9 +177,14 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 	}
 	f.hang(ask)
 	lists := map[string]string{"/api/v1/jobs": "?state=done"} // what waits is gone before it is read
+	elsewhere := map[string]string{"/api/v1/exceptions/-/from": "/api/v1/alerts?rule=" + f.excepted}
 	for _, e := range apiroom.Entries(f.site) {
 		method, path, _ := strings.Cut(e.Pattern, " ")
 		if method != http.MethodGet {
+			continue
+		}
+		// What is made of an upload, and what hangs on a record, is the same for every kind: those of alerts are asked for.
+		if strings.Contains(path, "{upload}") || strings.Contains(path, "{thing}") && !strings.HasPrefix(path, "/api/v1/alerts/") {
 			continue
 		}
 		for path != "" {
@@ -190,7 +196,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 			var list struct {
 				Items []map[string]any
 			}
-			if err := json.Unmarshal(ask(before+lists[before]).Body.Bytes(), &list); err != nil || len(list.Items) == 0 {
+			if err := json.Unmarshal(ask(cmp.Or(elsewhere[before], before+lists[before])).Body.Bytes(), &list); err != nil || len(list.Items) == 0 {
 				t.Errorf("%s: the list %s has nothing to read: %v", e.Pattern, before, err)
 				path = ""
 				continue

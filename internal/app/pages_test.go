@@ -18,6 +18,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"yagura/internal/detect/alert"
 	"yagura/internal/detect/demo"
 	"yagura/internal/detect/rulesource"
 	"yagura/internal/platform/auth"
@@ -51,6 +52,7 @@ func (v visiting) User(r *http.Request) (*auth.User, error) {
 type furnished struct {
 	*house
 	admin, employee auth.Person
+	excepted        string // the rule that an exception is of
 }
 
 func furnish(t *testing.T) *furnished {
@@ -118,9 +120,37 @@ func furnish(t *testing.T) *furnished {
 	must(os.Remove(filepath.Join(rules, "c.yml")))
 	_, err = f.Sources.Check(ctx, source.ID)
 	must(err)
+	f.silence()
 	f.notified(ctx)
 	must(f.Jobs.RunNow(ctx, "auth.sweep")) // nobody works it off: it waits, and its page can be looked at
 	return f
+}
+
+// silence makes an exception of an alert, and a suppression.
+func (f *furnished) silence() {
+	f.t.Helper()
+	err := f.Alerts.Past(f.t.Context(), nil, 100, func(a *alert.Alert, _ []alert.Sample) bool {
+		if f.get(f.admin.ID, "/exceptions/-/from/"+a.ID, nil).Code != http.StatusOK {
+			return true
+		}
+		f.excepted = a.RuleID
+		made := f.get(f.admin.ID, "/exceptions/-/from/"+a.ID, url.Values{
+			"title": {"配布ツールの定期実行"}, "reason": {"情報システム部の配布ツール。毎週月曜に実行"}, "due": {time.Now().AddDate(0, 0, 60).Format(time.DateOnly)}, "do": {"activate"},
+			"filter": {"title: x\nlogsource: {product: windows}\nfilter:\n  rules: [" + a.RuleID + "]\n  selection: {User: svc-deploy}\n  condition: not selection\n"},
+		})
+		if made.Code >= 400 {
+			f.t.Fatalf("an exception is answered %d: %s", made.Code, made.Body)
+		}
+		return false
+	})
+	if err != nil || f.excepted == "" {
+		f.t.Fatalf("no exception was made: %v", err)
+	}
+	made := f.get(f.admin.ID, "/suppressions", url.Values{
+		"title": {"基幹サーバーの定期保守"}, "way": {"maintenance"}, "hosts": {"srv-*"}, "rules": {f.excepted}, "starts": {"2026-12-01T22:00"}, "ends": {"2026-12-02T05:00"}, "reason": {"OS更新"}})
+	if made.Code >= 400 {
+		f.t.Fatalf("a suppression is answered %d: %s", made.Code, made.Body)
+	}
 }
 
 // notified works off jobs until the administrator has been told of an alert.
@@ -180,6 +210,8 @@ func unvisited() map[string]string {
 		"GET /sources/-/certificate":              "a file, where syslog takes TLS",
 		"GET /account/second-factor/app":          "takes a session of its own; the account's own tests look at it",
 		"GET /rulesources/{id}/pdf":               "a file, which takes a press; the tests of package desk make one",
+		"GET /exceptions/{id}/pdf":                "a file, which takes a press; the tests of package desk make one",
+		"GET /suppressions/{id}/pdf":              "a file, which takes a press; the tests of package desk make one",
 		"GET /alerts/{id}/pdf":                    "a file, which takes a press; the tests of package desk make one",
 		"GET /notifications/{id}":                 "leads on to what a notice is about",
 		"GET /search/tail":                        "goes on for ever",
