@@ -1,8 +1,9 @@
 // Package client speaks to a Yagura server's API. It needs only the standard library.
 //
 // What it promises: an error of the server is a *Problem; a request that may have been carried out is sent again only where that is safe: what
-// reads, and what carries an idempotency key, which Create and Move make themselves; a wait that the server asks for (Retry-After) is
-// kept. A Client is safe for concurrent use.
+// reads, and what carries an idempotency key, which all that makes or moves something gives itself; a wait that the server asks for
+// (Retry-After) is kept. Files are streamed in both directions, and a download that is not what the server keeps ends with an error. A Client is
+// safe for concurrent use.
 //
 // Kinds are named as in the addresses of their API: "alerts".
 package client
@@ -94,6 +95,8 @@ type call struct {
 	header       http.Header
 	accept       string
 	again        bool // sending it twice does what sending it once does
+
+	file *sending // a body that is sent as it is read, instead of body
 }
 
 // NewKey makes an idempotency key.
@@ -146,7 +149,15 @@ func (c *Client) once(ctx context.Context, x call) (*http.Response, error) {
 	if len(x.query) > 0 {
 		address += "?" + x.query.Encode()
 	}
-	r, err := http.NewRequestWithContext(ctx, x.method, address, bytes.NewReader(x.body))
+	body := io.Reader(bytes.NewReader(x.body))
+	if x.file != nil {
+		from, err := x.file.begin()
+		if err != nil {
+			return nil, err
+		}
+		body = from
+	}
+	r, err := http.NewRequestWithContext(ctx, x.method, address, body)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +166,10 @@ func (c *Client) once(ctx context.Context, x call) (*http.Response, error) {
 	}
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	r.Header.Set("Accept", cmp.Or(x.accept, "application/json"))
-	if x.body != nil {
+	switch {
+	case x.file != nil:
+		r.Header.Set("Content-Type", "application/octet-stream")
+	case x.body != nil:
 		r.Header.Set("Content-Type", "application/json")
 	}
 	if c.opt.Language != "" {

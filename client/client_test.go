@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"yagura/client"
@@ -128,4 +130,55 @@ func Example() {
 		fmt.Println(one.ID, one.Title)
 	}
 	// Output: 01a whoami
+}
+
+// A file is read once more from its start where the server never got it whole, and a reader that cannot go back is sent once.
+func TestAFileIsSentAgainFromItsStart(t *testing.T) {
+	t.Parallel()
+	var got []string
+	take := func(then http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			text, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			got = append(got, string(text))
+			then(w, r)
+		}
+	}
+	c, asked := letters(t, take(turnedAway), take(made))
+	file := strings.NewReader("the head, then the file")
+	if _, err := file.Seek(10, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	a, err := c.Attach(t.Context(), "letters", "a", file, client.Attaching{Name: "x.txt", Note: "y"})
+	if err != nil || a.ID != "a" || !slices.Equal(got, []string{"then the file", "then the file"}) {
+		t.Fatalf("%+v, %v, sent %q", a, err, got)
+	}
+	if first, second := (*asked)[0], (*asked)[1]; first.Header.Get("Idempotency-Key") != second.Header.Get("Idempotency-Key") || first.URL.RawQuery != "name=x.txt&note=y" {
+		t.Errorf("asked %s", first.URL)
+	}
+	got = nil
+	c, _ = letters(t, take(cutOff), take(made))
+	if _, err := c.Attach(t.Context(), "letters", "a", io.MultiReader(strings.NewReader("once")), client.Attaching{Name: "x"}); err == nil || len(got) != 1 {
+		t.Errorf("sent %q, %v", got, err)
+	}
+}
+
+func TestADownloadThatIsNotWhatTheServerKeepsIsAnError(t *testing.T) {
+	t.Parallel()
+	for content, fails := range map[string]bool{"hello": false, "hullo": true, "hell": true} {
+		c, _ := letters(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("ETag", `"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"`)
+			fmt.Fprint(w, content)
+		})
+		file, err := c.Download(t.Context(), "letters", "a", "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(file); (err != nil) != fails || string(text) != content {
+			t.Errorf("%q: %v", text, err)
+		}
+		file.Close()
+	}
 }
