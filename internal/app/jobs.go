@@ -13,6 +13,9 @@ import (
 	"yagura/internal/platform/ledger"
 )
 
+// fileUsers are all who put files into the store. Whoever comes to do so must be among them: what none of them uses is taken away.
+func (x *Records) fileUsers() []blob.User { return []blob.User{x.Record.Used, rulesource.Uses(x.DB)} }
+
 // regular has something done at regular times, once for all nodes.
 func (x *Records) regular(spec jobs.Spec, when string, do func(ctx context.Context) error) {
 	spec.Single = true
@@ -41,7 +44,11 @@ func (x *Records) registerJobs(log *slog.Logger) {
 	regular(jobs.Spec{Name: "record.due", Owner: "record", Attempts: 2}, "*/15 * * * *", func(ctx context.Context) error {
 		// Until the next business day is over: on a Friday, people hear of Monday.
 		next := x.Organisation.Calendar.NextBusinessDay(calendar.DateOf(time.Now().In(x.Organisation.Zone)))
-		_, err := x.Record.RemindDue(ctx, next.AddDays(1).At(0, 0, x.Organisation.Zone))
+		ahead := next.AddDays(1).At(0, 0, x.Organisation.Zone)
+		if _, err := x.Record.RemindDue(ctx, ahead); err != nil {
+			return err
+		}
+		_, err := x.Record.RemindApprovals(ctx, ahead)
 		return err
 	})
 	regular(jobs.Spec{Name: "record.uploads", Owner: "record", Attempts: 2}, "*/10 * * * *", func(ctx context.Context) error {
@@ -59,17 +66,7 @@ func (x *Records) registerJobs(log *slog.Logger) {
 		if _, err := x.Record.Purge(ctx); err != nil {
 			return err
 		}
-		_, err := x.Blobs.Sweep(ctx, blob.Grace, x.used)
+		_, err := x.Blobs.Sweep(ctx, blob.Grace, x.fileUsers()...)
 		return err
 	})
-}
-
-// used asks everybody who puts files into the store whether they use one: what nobody uses is taken away.
-func (x *Records) used(ctx context.Context, sha string) (bool, error) {
-	for _, ask := range []func(context.Context, string) (bool, error){x.Record.Used, rulesource.Uses(x.DB)} {
-		if used, err := ask(ctx, sha); used || err != nil {
-			return used, err
-		}
-	}
-	return false, nil
 }

@@ -160,6 +160,7 @@ func (x *Records) openPeople(ctx context.Context, opt RecordsOptions) error {
 	x.Notify.Know(x.Approvals.Kind())
 	x.Record = record.New(record.Options{
 		DB: x.DB, Ledger: x.Ledger, People: x.Accounts, Blobs: x.Blobs, Calendar: x.Organisation.Calendar,
+		Class:   record.Class(c.Documents.Classification),
 		MaxFile: int64(c.Attachments.MaxSize), KeepRemoved: time.Duration(c.Attachments.KeepRemoved),
 	})
 	return err

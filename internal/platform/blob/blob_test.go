@@ -389,20 +389,23 @@ func TestFilesAreForTheirOwnerOnly(t *testing.T) {
 
 func TestSweepTakesWhatNobodyUses(t *testing.T) {
 	each(t, func(t *testing.T, s shelf) {
-		old, fresh, inUse, again := put(t, s.Store, "old"), put(t, s.Store, "fresh"), put(t, s.Store, "in use"), put(t, s.Store, "again")
-		for _, b := range []blob.Blob{old, inUse, again} {
+		old, fresh, again := put(t, s.Store, "old"), put(t, s.Store, "fresh"), put(t, s.Store, "again")
+		inUse, another := put(t, s.Store, "in use"), put(t, s.Store, "in another's use")
+		for _, b := range []blob.Blob{old, inUse, another, again} {
 			s.age(t, b.SHA256, 48*time.Hour)
 		}
 		put(t, s.Store, "again") // an upload in flight of content that an orphan has
-		used := func(_ context.Context, sha string) (bool, error) { return sha == inUse.SHA256, nil }
-		swept, err := s.Sweep(t.Context(), blob.Grace, used)
+		uses := func(b blob.Blob) blob.User {
+			return func(_ context.Context, sha string) (bool, error) { return sha == b.SHA256, nil }
+		}
+		swept, err := s.Sweep(t.Context(), blob.Grace, uses(inUse), uses(another))
 		if err != nil || swept != (blob.Swept{Files: 1, Bytes: 3}) {
 			t.Errorf("swept %+v, %v", swept, err)
 		}
 		if _, err := s.Open(t.Context(), old.SHA256); !fault.Is(err, fault.NotFound) {
 			t.Errorf("the orphan: %v", err)
 		}
-		for _, b := range []blob.Blob{fresh, inUse, again} {
+		for _, b := range []blob.Blob{fresh, inUse, another, again} {
 			if err := s.Verify(t.Context(), b.SHA256); err != nil {
 				t.Error(err)
 			}
@@ -420,6 +423,9 @@ func TestSweepStopsWhereItCannotAsk(t *testing.T) {
 		}
 		if _, err := s.Sweep(t.Context(), 0, func(context.Context, string) (bool, error) { return false, nil }); !fault.Is(err, fault.Invalid) {
 			t.Errorf("without a grace time: %v", err)
+		}
+		if _, err := s.Sweep(t.Context(), blob.Grace); !fault.Is(err, fault.Invalid) {
+			t.Errorf("with nobody to ask: %v", err)
 		}
 		if err := s.Verify(t.Context(), b.SHA256); err != nil {
 			t.Error(err)

@@ -18,13 +18,16 @@ type Swept struct {
 	Bytes int64
 }
 
-// Sweep removes the files that used does not know, unless they were put within the grace time, and what uploads that died left
+// User tells whether somebody has a file in use.
+type User func(ctx context.Context, sha string) (bool, error)
+
+// Sweep removes the files that none of the users has, unless they were put within the grace time, and what uploads that died left
 // behind. It may run while others put, open and sweep. Who begins to use a file that is there must have put it within the grace
 // time, or have it in use elsewhere until then.
-func (s *Store) Sweep(ctx context.Context, grace time.Duration, used func(ctx context.Context, sha string) (bool, error)) (Swept, error) {
+func (s *Store) Sweep(ctx context.Context, grace time.Duration, users ...User) (Swept, error) {
 	var swept Swept
-	if grace <= 0 {
-		return swept, fault.New(fault.Invalid, "", "sweeping without a grace time would take uploads away")
+	if grace <= 0 || len(users) == 0 {
+		return swept, fault.New(fault.Invalid, "", "sweeping without a grace time would take uploads away, and without users everything")
 	}
 	before := time.Now().Add(-grace)
 	if err := s.sweepIncoming(before); err != nil {
@@ -34,8 +37,10 @@ func (s *Store) Sweep(ctx context.Context, grace time.Duration, used func(ctx co
 		if file.Put.After(before) {
 			return nil
 		}
-		if yes, err := used(ctx, file.SHA256); yes || err != nil {
-			return err
+		for _, used := range users {
+			if yes, err := used(ctx, file.SHA256); yes || err != nil {
+				return err
+			}
 		}
 		removed, err := s.keeper.removeOld(ctx, file.SHA256, before)
 		if removed {

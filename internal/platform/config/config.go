@@ -144,6 +144,8 @@ type Outgoing struct {
 
 // Documents is what papers (PDF) are made with.
 type Documents struct {
+	Classification string `name:"classification" default:"internal" oneof:"public internal limited secret" help:"what papers are marked as where their kind says nothing else"`
+
 	Chromium string `name:"chromium" help:"the Chromium that prints papers; without it one is looked for, none goes without"`
 	Font     string `name:"font" help:"Japanese TrueType font (.ttf) for papers where there is no Chromium; without it one is looked for"`
 }

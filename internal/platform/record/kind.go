@@ -60,7 +60,8 @@ type Kind struct {
 	// Live lists say by themselves that records came since they were shown: for kinds whose records machines make. The table has an index that
 	// begins with created_at.
 	Live  bool
-	Alone bool // who asks for an approval may be among those who approve
+	Class Class // of its papers; "" is the organisation's
+	Alone bool  // who asks for an approval may be among those who approve
 	// Visible adds the condition under which a record is shown to somebody, for records that not all who may read the kind may see. Columns
 	// are those of Table, with no prefix. Nil shows all.
 	Visible func(tx *db.Tx, by *auth.User, w *db.Where) error
@@ -245,6 +246,9 @@ var reserved = []string{"q", "sort", "cursor", "limit", "columns", "view", "form
 func (k *Kind) prepare() error {
 	if !ref.IsKind(k.Name) || !name.MatchString(k.Table) || !strings.HasPrefix(k.Path, "/") {
 		return fmt.Errorf("kind %q: its name, its table %q or its path %q will not do", k.Name, k.Table, k.Path)
+	}
+	if k.Class != "" && !slices.Contains(Classes(), k.Class) {
+		return fmt.Errorf("kind %s: its papers cannot be %q", k.Name, k.Class)
 	}
 	if len(k.States) == 0 {
 		return fmt.Errorf("kind %s has no states", k.Name)

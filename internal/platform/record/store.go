@@ -66,6 +66,8 @@ type Options struct {
 	MaxFile int64
 	// KeepRemoved is how long the file of an attachment that was removed is kept; 0 is for ever.
 	KeepRemoved time.Duration
+	// Class is what the organisation's papers are where their kind says nothing else; "" is Internal.
+	Class Class
 	// Calendar knows the holidays by which tasks that come again are shifted; nil knows none.
 	Calendar *calendar.Calendar
 }
@@ -78,6 +80,7 @@ type Store struct {
 	listeners []Listener
 	reminded  []TaskListener
 	due       []DueListener
+	late      []ApprovalListener
 
 	mu sync.Mutex // for reindexing
 }

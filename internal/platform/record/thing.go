@@ -19,6 +19,7 @@ func things() []ledger.Table {
 		{Name: "record_link", Key: "id"},
 		{Name: "record_task", Key: "id", Omit: []string{"say_at"}, Link: "/tasks/{key}"},
 		{Name: "record_task_after", Key: "id"},
+		{Name: "record_class", Key: "id"},
 		{Name: "record_approval", Key: "id"},
 		{Name: "record_approval_step", Key: "id"},
 	}

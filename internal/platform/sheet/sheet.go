@@ -61,6 +61,7 @@ type Table struct {
 	Name    string // of the sheet
 	Columns []Column
 	Zone    *time.Location // of the times in CSV and XLSX; nil is UTC
+	Class   string         // how far it may go, such as 社外秘: at the head of every printed page of XLSX; "" is none
 	Base    string         // address of our own pages, such as https://yagura.example.co.jp, that a Link is added to; without it there are none
 }
 

@@ -148,7 +148,26 @@ func (b *book) end() error {
 			return err
 		}
 	}
+	if err := b.head(); err != nil {
+		return err
+	}
 	return b.stream.Flush()
+}
+
+// headChars is how long the head of a page may be; Excel refuses workbooks with longer ones.
+const headChars = 255
+
+// head puts the name and the class at the head of every page, and how far it is at its foot.
+func (b *book) head() error {
+	if b.table.Class == "" {
+		return nil
+	}
+	plain := func(text string) string { return strings.ReplaceAll(text, "&", "&&") } // "&" begins an instruction
+	head := "&L" + plain(b.sheet) + "&R" + plain(b.table.Class)
+	if len(utf16.Encode([]rune(head))) > headChars {
+		head = "&R" + plain(b.table.Class)
+	}
+	return b.file.SetHeaderFooter(b.sheet, &excelize.HeaderFooterOptions{OddHeader: head, OddFooter: "&C&P / &N"})
 }
 
 // value makes a cell real: dates are dates, numbers numbers. A text is written as one and is never a formula.

@@ -63,7 +63,7 @@ func (s *Site) start(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Site) home(w http.ResponseWriter, r *http.Request) error {
 	user := User(r)
-	v := homeView{Name: user.Name, Houses: s.rail(user, "")}
+	v := homeView{Name: user.Name, Houses: slices.DeleteFunc(s.rail(user, ""), house.Home)}
 	v.Cards, v.Failed = s.cards(r.Context(), user)
 	return s.Render(w, r, http.StatusOK, "frame/home", v)
 }

@@ -8,6 +8,9 @@ import (
 	"yagura/internal/platform/auth"
 )
 
+// homeHouse is no house but what everybody has: it stands beside the overview, at the head of the rail.
+const homeHouse = "home"
+
 // settingsHouse is no house but the floor's own corner of the rail, at its foot.
 const settingsHouse = "settings"
 
@@ -23,14 +26,17 @@ type house struct {
 // Path is the house's first page, for the rail that shows signs only.
 func (h house) Path() string { return h.Items[0].Path }
 
+// Home reports whether it is the part beside the overview.
+func (h house) Home() bool { return h.Key == homeKey }
+
 // Current reports whether the reader is in the house.
 func (h house) Current() bool {
 	return slices.ContainsFunc(h.Items, func(i railItem) bool { return i.Current })
 }
 
 type railItem struct {
-	Key, Path string
-	Current   bool
+	Key, Path, Icon string
+	Current         bool
 }
 
 // rail builds the rail for a visitor. A house without a page to open is not shown: no dead ends.
@@ -49,15 +55,18 @@ func (s *Site) rail(user *auth.User, path string) []house {
 		}
 	}
 	var list []house
-	for _, name := range append(slices.Clone(houses), settingsHouse) {
+	for _, name := range slices.Concat([]string{homeHouse}, houses, []string{settingsHouse}) {
 		entries := byHouse[name]
 		if len(entries) == 0 {
 			continue
 		}
 		slices.SortStableFunc(entries, func(a, b NavItem) int { return cmp.Compare(a.Order, b.Order) })
 		h := house{Key: "house." + name, Icon: name}
+		if name == homeHouse {
+			h.Key = homeKey
+		}
 		for _, e := range entries {
-			h.Items = append(h.Items, railItem{Key: e.Key, Path: e.Path, Current: e.Path == longest})
+			h.Items = append(h.Items, railItem{Key: e.Key, Path: e.Path, Icon: e.Icon, Current: e.Path == longest})
 		}
 		list = append(list, h)
 	}

@@ -58,11 +58,12 @@ type Route struct {
 
 // NavItem is an entry of the left rail.
 type NavItem struct {
-	House      string // detect, respond, brand, protect, govern, or settings
+	House      string // detect, respond, brand, protect, govern, settings, or home: beside the overview, for what everybody has
 	Key        string // message key of its label
 	Path       string
 	Permission Permission
-	Order      int // within the house
+	Order      int    // within the house
+	Icon       string // of an entry beside the overview
 }
 
 // Module is what a room gives the site.
@@ -236,7 +237,7 @@ func (s *Site) Check() error {
 			case route.Permission != item.Permission:
 				problems = append(problems, fmt.Errorf("module %s: the rail shows %s to %q, its route asks for %q", m.Name, item.Path, item.Permission, route.Permission))
 			}
-			if !slices.Contains(houses, item.House) && item.House != settingsHouse {
+			if !slices.Contains(houses, item.House) && item.House != settingsHouse && item.House != homeHouse {
 				problems = append(problems, fmt.Errorf("module %s: %s stands in no house (%q)", m.Name, item.Path, item.House))
 			}
 		}

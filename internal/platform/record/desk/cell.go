@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"html/template"
 	"slices"
 	"strings"
 	"time"
@@ -16,14 +17,15 @@ import (
 type cell struct {
 	Field string
 	Label string
-	Word  string    // the type's
-	Text  string    // what people read; of a long text, its Markdown
-	Empty bool      // there is nothing in the field
-	At    time.Time // moment, deadline
-	Name  string    // of a logged value's ECS field
-	Look  string    // of a state's pill
-	Words []string  // tags and choices
-	Late  bool      // a deadline that has passed
+	Word  string        // the type's
+	Text  string        // what people read; of a long text, its Markdown
+	Prose template.HTML // the Markdown as it reads, on a record's own page
+	Empty bool          // there is nothing in the field
+	At    time.Time     // moment, deadline
+	Name  string        // of a logged value's ECS field
+	Look  string        // of a state's pill
+	Words []string      // tags and choices
+	Late  bool          // a deadline that has passed
 	Num   int64
 }
 

@@ -78,7 +78,7 @@ func (d *Desk) Own() web.Module {
 		Name:      "desk",
 		Templates: templateFiles,
 		Static:    staticFiles,
-		Nav:       []web.NavItem{{House: "settings", Key: "record.tasks", Path: "/tasks", Permission: web.SignedIn, Order: 5}},
+		Nav:       []web.NavItem{{House: "home", Key: "record.tasks", Path: "/tasks", Permission: web.SignedIn, Icon: "check"}},
 		Cards:     []web.Card{web.CardFunc(d.tasksCard)},
 		Routes: append([]web.Route{
 			{Pattern: "GET /records/-/people", Permission: web.SignedIn, Handle: d.choosePeople},

@@ -19,6 +19,7 @@ func (x *desk) detailRoutes() []web.Route {
 		{Pattern: "GET " + x.kind.Path + "/{id}/move/{move}", Permission: read, Handle: x.moveForm},
 		{Pattern: "POST " + x.kind.Path + "/{id}/move/{move}", Permission: read, Handle: x.move},
 	}
+	routes = append(routes, web.Route{Pattern: "POST " + x.kind.Path + "/{id}/class", Permission: write, Handle: x.classify})
 	if x.opt.Press != nil {
 		routes = append(routes, web.Route{Pattern: "GET " + x.kind.Path + "/{id}/pdf", Permission: read, Handle: x.paper})
 	}
@@ -62,7 +63,9 @@ type head struct {
 	Many    string
 	Home    string // the list
 	State   cell
-	Level   *cell // its severity, where it has one
+	Class   string   // of its papers
+	Classes []option // that they could have, for who may decide it
+	Level   *cell    // its severity, where it has one
 	Owner   string
 	Due     cell
 	Moves   []moveButton
@@ -134,6 +137,9 @@ func (x *desk) view(r *http.Request, tab string) (*detailView, error) {
 	}
 	x.others(r, b)
 	view := &detailView{head: x.head(r, rec, b), Tab: tab}
+	if err := x.showClass(r, &view.head); err != nil {
+		return nil, err
+	}
 	if x.Actions != nil {
 		if view.Actions, err = x.Actions(r, rec); err != nil {
 			return nil, err
@@ -155,6 +161,7 @@ func (x *desk) view(r *http.Request, tab string) (*detailView, error) {
 	}
 	for _, f := range x.kind.All() { // long texts last
 		if c := b.cell(rec, f, time.Now()); !c.Empty && c.Word == "long" && !slices.Contains(x.Apart, f.Name) {
+			c.Prose = x.prose(r, c.Text, "f-"+f.Name+"-")
 			view.Fields = append(view.Fields, c)
 		}
 	}

@@ -35,8 +35,12 @@ func (x *desk) export(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	class, err := x.opt.Store.ClassOfList(r.Context(), x.kind.Name, q, x.env(r))
+	if err != nil {
+		return err
+	}
 	names := x.exported()
-	t := sheet.Table{Name: many(p, x.kind), Zone: p.Zone()}
+	t := sheet.Table{Name: many(p, x.kind), Zone: p.Zone(), Class: p.T("record.class." + string(class))}
 	for _, name := range names {
 		t.Columns = append(t.Columns, sheet.Column{Name: name, Title: label(p, x.kind, name)})
 	}

@@ -282,7 +282,14 @@ func (x *desk) fill(r *http.Request, b *book, l look, v *listView) error {
 		}
 	}
 	if cursor != "" {
-		v.Pager.First = v.Self
+		before, err := x.opt.Store.Before(r.Context(), x.kind.Name, l.query, env, cursor, limit)
+		if err != nil {
+			return err
+		}
+		v.Pager.Prev = v.Self
+		if before != "" {
+			v.Pager.First, v.Pager.Prev = v.Self, v.Self+"&cursor="+url.QueryEscape(before)
+		}
 	}
 	for i := range v.Tabs {
 		t := &v.Tabs[i]

@@ -41,7 +41,9 @@ func (x *desk) paper(w http.ResponseWriter, r *http.Request) error {
 	if len(comments.Items) > 0 {
 		fmt.Fprintf(&m, "\n## %s\n", p.T("record.paper.comments"))
 	}
+	var mentions []record.Mention
 	for _, c := range comments.Items {
+		mentions = append(mentions, c.Mentions...)
 		fmt.Fprintf(&m, "\n### %s  %s\n\n%s\n", p.Time(c.At), plainMark(x.personName(r, c.Author)), c.Text)
 	}
 	files, err := x.opt.Store.Attachments(r.Context(), user, x.kind.Name, view.ID)
@@ -59,8 +61,9 @@ func (x *desk) paper(w http.ResponseWriter, r *http.Request) error {
 		fmt.Fprintf(&m, "- %s  %s  %s\n", p.Time(e.At), plainMark(x.personName(r, e.Actor)), plainMark(e.What))
 	}
 	pdf, err := x.opt.Press.PDF(r.Context(), document.Paper{
-		Title: view.Name, Classification: p.T("record.paper.class"), Number: x.kind.Ref(view.ID).String(), Version: fmt.Sprint(view.Version),
+		Title: view.Name, Classification: view.Class, Number: x.kind.Ref(view.ID).String(), Version: fmt.Sprint(view.Version),
 		Author: user.Name, Date: time.Now(), Markdown: m.String(), Words: p,
+		Hooks: x.hooks(r, mentions),
 	})
 	if err != nil {
 		return err

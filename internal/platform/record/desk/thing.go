@@ -194,6 +194,9 @@ func (x *desk) thingChange(b *book, c record.Change) changeView {
 	case p.Has("record.thing." + field):
 		v.Label = p.T("record.thing." + field)
 	}
+	if what == "class" {
+		v.From, v.To = p.T("record.class."+c.From), p.T("record.class."+c.To)
+	}
 	if field == "owner" || field == "holder" {
 		v.Word = "person"
 	}

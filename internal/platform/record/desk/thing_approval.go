@@ -2,6 +2,7 @@ package desk
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type approvalsView struct {
 	List     []approvalItem
 	People   []askedRow
+	More     bool // another row can be added
 	Note     string
 	InOrder  bool
 	MayWrite bool // and nothing waits already
@@ -48,8 +50,17 @@ type askedRow struct {
 	Note   string
 }
 
-// askedRows is how many people a form can ask.
-const askedRows = 5
+// askedRows is how many people a form asks to begin with; it grows as far as an approval goes.
+const askedRows = 2
+
+// rowsOf is how many rows the form has that the page was sent with.
+func rowsOf(typed url.Values) int {
+	n, _ := strconv.Atoi(typed.Get("rows")) // what is no number is none
+	if typed.Has("add") {
+		n++
+	}
+	return min(max(n, askedRows), record.MaxApprovers)
+}
 
 func (x *desk) approvalsView(r *http.Request, view *detailView) (approvalsView, error) {
 	user, p, typed := web.User(r), web.T(r), typedIn(r)
@@ -59,7 +70,9 @@ func (x *desk) approvalsView(r *http.Request, view *detailView) (approvalsView, 
 		v.List = append(v.List, x.approvalItem(r, a, view.Record))
 		v.MayWrite = v.MayWrite && a.State != record.Waiting
 	}
-	for i := range askedRows {
+	rows := rowsOf(typed)
+	v.More = rows < record.MaxApprovers
+	for i := range rows {
 		n := strconv.Itoa(i)
 		v.People = append(v.People, askedRow{Place: i + 1, Index: i, Person: approverInput(p, i, typed.Get("person"+n)), Due: typed.Get("due" + n), Note: typed.Get("note" + n)})
 	}
@@ -101,12 +114,19 @@ func (x *desk) askApproval(w http.ResponseWriter, r *http.Request) error {
 	if err := parseForm(w, r); err != nil {
 		return err
 	}
+	if r.PostForm.Has("add") {
+		view, err := x.view(r, tabApprovals)
+		if err != nil {
+			return err
+		}
+		return x.opt.Site.Render(w, r, http.StatusOK, "desk/detail", view)
+	}
 	was, err := version(r)
 	if err != nil {
 		return err
 	}
 	asking := record.Asking{Version: was, InOrder: r.PostFormValue("order") != "", Note: r.PostFormValue("note")}
-	for i := range askedRows {
+	for i := range rowsOf(r.PostForm) {
 		n := strconv.Itoa(i)
 		person, err := x.personID(r, "people", r.PostFormValue("person"+n))
 		if err != nil {

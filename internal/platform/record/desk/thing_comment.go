@@ -12,6 +12,7 @@ import (
 	"yagura/internal/platform/document"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/record"
+	"yagura/internal/platform/ref"
 	"yagura/internal/platform/web"
 )
 
@@ -86,9 +87,38 @@ func (x *desk) commentItem(r *http.Request, view *detailView, c record.Comment, 
 	}
 }
 
-// prose makes markup of Markdown, with the names of those whom it mentions.
+// prose makes markup of Markdown, with the names of those whom it mentions and the titles of the records that it refers to.
 func (d *Desk) prose(r *http.Request, text, anchor string, mentions ...record.Mention) template.HTML {
-	return document.HTML(text, document.Hooks{Anchor: anchor, Mention: func(name string) (document.Target, bool) {
+	hooks := d.hooks(r, mentions)
+	hooks.Anchor = anchor
+	return document.HTML(text, hooks)
+}
+
+// maxReferences is how many other records one text can name by their titles; what more it refers to stays as it was written.
+const maxReferences = 100
+
+// hooks tie Markdown to people and records: of those the reader may see, "[[kind/id]]", or the address of a page in its place, reads as the title.
+func (d *Desk) hooks(r *http.Request, mentions []record.Mention) document.Hooks {
+	known := make(map[ref.Ref]document.Target)
+	return document.Hooks{Mention: d.mentioned(r, mentions), Record: func(reference string) (document.Target, bool) {
+		one, err := d.refOf(reference)
+		if err != nil {
+			return document.Target{}, false
+		}
+		target, looked := known[one]
+		if !looked && len(known) < maxReferences {
+			if rec, err := d.opt.Store.Get(r.Context(), web.User(r), one.Kind, one.ID); err == nil {
+				target = document.Target{Text: d.titleOf(web.T(r), rec), Href: rec.Address()}
+			}
+			known[one] = target
+		}
+		return target, target.Href != ""
+	}}
+}
+
+// mentioned knows the people of the "@word"s that somebody was found for when the text was written.
+func (d *Desk) mentioned(r *http.Request, mentions []record.Mention) func(string) (document.Target, bool) {
+	return func(name string) (document.Target, bool) {
 		for _, m := range mentions {
 			local, _, _ := strings.Cut(m.Word, "@")
 			if rest, ok := strings.CutPrefix(name, local); ok && (rest == "" || rest[0] >= 0x80) { // Japanese goes on without a space
@@ -96,7 +126,7 @@ func (d *Desk) prose(r *http.Request, text, anchor string, mentions ...record.Me
 			}
 		}
 		return document.Target{}, false
-	}})
+	}
 }
 
 // comment says something about a record.

@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"html"
 	"io"
@@ -251,5 +252,90 @@ func TestTasksAreMovedUp(t *testing.T) {
 	page = c.Do(webtest.Request{As: webtest.Admin, Path: self + "?tab=tasks"}).Body.String()
 	if strings.Index(page, ">second<") > strings.Index(page, ">first<") {
 		t.Error("the second task is not before the first")
+	}
+}
+
+func TestAnApprovalAsksAsManyAsItTakes(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	self := c.make()
+	form := url.Values{"version": {"1"}, "person0": {"reader"}, "note0": {"typed-here"}, "rows": {"2"}, "add": {"1"}}
+	page := c.post(self+"/approvals", http.StatusOK, form)
+	for _, sign := range []string{`name="person2"`, `name="rows" value="3"`, `value="typed-here"`, `name="add"`} {
+		if !strings.Contains(page, sign) {
+			t.Errorf("the form with another row lacks %s", sign)
+		}
+	}
+	form.Set("rows", "1000000")
+	if page := c.post(self+"/approvals", http.StatusOK, form); strings.Count(page, `name="person`) != record.MaxApprovers || strings.Contains(page, `name="add"`) {
+		t.Errorf("the form has %d rows", strings.Count(page, `name="person`))
+	}
+	form.Del("add")
+	form.Set("rows", "6")
+	form.Set("person5", "aoki")
+	c.post(self+"/approvals", http.StatusSeeOther, form)
+	if page := c.page(self + "?tab=approvals"); !strings.Contains(page, "<b>reader</b>") || !strings.Contains(page, "<b>aoki</b>") {
+		t.Errorf("the sixth row was lost: %s", between(page, "<main", "</main>"))
+	}
+}
+
+func TestPapersOfARecordAreRaisedOnItsPage(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	self := c.make()
+	if page := c.page(self); !strings.Contains(page, "Classification Internal") || strings.Contains(page, `value="public"`) {
+		t.Errorf("the page says not what its papers are, or offers to lower that: %s", between(page, "<main", "</main>"))
+	}
+	c.post(self+"/class", http.StatusSeeOther, url.Values{"class": {"secret"}})
+	c.check(c.page(self))
+	if page := c.page(self); !strings.Contains(page, "Classification Strictly confidential") {
+		t.Error("it was not raised")
+	}
+	if page := c.page(self + "?tab=history"); !strings.Contains(page, "<del>Internal</del>") || !strings.Contains(page, "<ins>Strictly confidential</ins>") {
+		t.Errorf("the history does not say so: %s", between(page, "<main", "</main>"))
+	}
+	c.post(self+"/class", http.StatusUnprocessableEntity, url.Values{"class": {"internal"}})
+	c.post(self+"/class", http.StatusUnprocessableEntity, url.Values{"class": {"public"}, "why": {"x"}})
+	book := c.get(webtest.Reader, "/loans/-/export?format=xlsx&view=all")
+	if head := part(t, book, "xl/worksheets/sheet1.xml"); !strings.Contains(head, "Strictly confidential</oddHeader>") {
+		t.Error("the workbook does not say so at the head of its pages")
+	}
+}
+
+// part unpacks a part of an XLSX.
+func part(t *testing.T, book, name string) string {
+	t.Helper()
+	z, err := zip.NewReader(strings.NewReader(book), int64(len(book)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := z.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestLongTextsAreMarkdownAndReferToRecordsByTheirTitles(t *testing.T) {
+	t.Parallel()
+	c := open(t)
+	other := c.lend("L-2").Address()
+	id := strings.TrimPrefix(other, "/loans/")
+	self := c.make()
+	c.post(self, http.StatusSeeOther, url.Values{"version": {"1"}, "note": {"**重要** [[loan/" + id + "]] [[/loans/" + id + "]] [[loan/none]] <script>x()</script> [x](javascript:x())"}})
+	page := c.page(self)
+	c.check(page)
+	for _, sign := range []string{"<strong>重要</strong>", `<a href="` + other + `" class="record"`, "[[loan/none]]", "&lt;script&gt;"} {
+		if !strings.Contains(page, sign) {
+			t.Errorf("the long text lacks %q: %s", sign, between(page, "<main", "</main>"))
+		}
+	}
+	if strings.Count(page, `class="record"`) != 2 || strings.Contains(page, `href="javascript`) {
+		t.Errorf("the long text is %s", between(page, "<main", "</main>"))
 	}
 }

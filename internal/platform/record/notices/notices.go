@@ -1,5 +1,5 @@
 // Package notices tells people of what concerns them in records of every kind: that one is theirs, due or overdue, that
-// somebody comments on theirs or names them in a comment, that they are asked for an approval or handed an original, that what they asked for was decided, that a task is theirs, ready, due or overdue.
+// somebody comments on theirs or names them in a comment, that they are asked for an approval, that one is due or overdue, that they are handed an original, that what they asked for was decided, that a task is theirs, ready, due or overdue.
 //
 // What it promises: a notice belongs to the transaction of what it tells of; who may not see the record or the task is not told, whether when
 // it is sent or when it is read; nobody is told of what they did themselves; none of it leaves for channels outside.
@@ -20,19 +20,22 @@ import (
 
 // The topics. Those of tasks are called as the store's events are.
 const (
-	mention   = "record.mention"
-	remark    = "record.comment"
-	given     = "record.assigned"
-	due       = "record.due"
-	late      = "record.overdue"
-	approval  = "record.approval"
-	decided   = "record.decided"
-	handOver  = "record.hand_over"
-	taskKind  = "task"
-	taskGiven = "task.assigned"
-	taskReady = "task.ready"
-	taskDue   = "task.due"
-	taskLate  = "task.overdue"
+	mention    = "record.mention"
+	remark     = "record.comment"
+	given      = "record.assigned"
+	due        = "record.due"
+	late       = "record.overdue"
+	approval   = "record.approval"
+	decided    = "record.decided"
+	answerDue  = "record.approval_due"
+	answerLate = "record.approval_overdue"
+	stillOpen  = "record.approval_late" // to who asked
+	handOver   = "record.hand_over"
+	taskKind   = "task"
+	taskGiven  = "task.assigned"
+	taskReady  = "task.ready"
+	taskDue    = "task.due"
+	taskLate   = "task.overdue"
 )
 
 // Topics are what records tell people of.
@@ -45,6 +48,9 @@ func Topics() []notify.Topic {
 		{Name: late, Args: []string{"title", "due"}, Severity: notify.Medium, Mail: notify.On},
 		{Name: approval, Args: []string{"who", "title"}, Severity: notify.Medium, Mail: notify.On},
 		{Name: decided, Args: []string{"title", "state"}, Severity: notify.Low, Mail: notify.Off},
+		{Name: answerDue, Args: []string{"title", "due"}, Severity: notify.Low, Mail: notify.On},
+		{Name: answerLate, Args: []string{"title", "due"}, Severity: notify.Medium, Mail: notify.On},
+		{Name: stillOpen, Args: []string{"who", "title", "due"}, Severity: notify.Low, Mail: notify.On},
 		{Name: handOver, Args: []string{"who", "title"}, Severity: notify.Medium, Mail: notify.On},
 		{Name: taskGiven, Args: []string{"who", "task"}, Severity: notify.Low, Mail: notify.On},
 		{Name: taskReady, Args: []string{"task"}, Severity: notify.Low, Mail: notify.Off},
@@ -87,6 +93,7 @@ func Wire(store *record.Store, n Notifier) {
 			Args: notify.Args{"title": notify.Text(e.Record.Title), "due": notify.Time(e.Record.Due)},
 		})
 	})
+	store.ListenApprovals(func(tx *db.Tx, e record.ApprovalEvent) error { return tellApproval(tx, n, e) })
 	store.ListenTasks(func(tx *db.Tx, e record.TaskEvent) error { return tellTask(tx, n, e) })
 }
 
@@ -145,6 +152,23 @@ func tellOwner(tx *db.Tx, n Notifier, e record.Event) error {
 		Topic: topic, Ref: e.Record.Kind.Ref(e.Record.ID), Unit: e.Record.Unit, Path: e.Record.Address() + tab, To: notify.To(owner),
 		Args: notify.Args{"who": notify.Person(tx.Actor()), "title": notify.Text(e.Record.Title)},
 	})
+}
+
+// tellApproval tells of an answer that will be due or is overdue.
+func tellApproval(tx *db.Tx, n Notifier, e record.ApprovalEvent) error {
+	x := notify.Notice{
+		Ref: e.Record.Kind.Ref(e.Record.ID), Unit: e.Record.Unit, Path: e.Record.Address() + "?tab=approvals", To: notify.To(e.Person),
+		Args: notify.Args{"title": notify.Text(e.Record.Title), "due": notify.Time(e.Step.Due)},
+	}
+	switch e.Action {
+	case "approval.due":
+		x.Topic = answerDue
+	case "approval.overdue":
+		x.Topic = answerLate
+	default:
+		x.Topic, x.Args["who"] = stillOpen, notify.Person(e.Step.Person)
+	}
+	return n.Send(tx, x)
 }
 
 // tellTask tells the owner of a task.

@@ -106,8 +106,10 @@ func TestWhoIsConcernedIsTold(t *testing.T) {
 	check("record.comment baba", err)
 	_, err = store.Comment(ctx, aoki, "case", r.ID, "@baba @aoki @nobody")
 	check("record.mention baba", err)
-	a, err := store.Ask(ctx, aoki, "case", r.ID, record.Asking{People: []record.Asked{{Person: "baba"}}})
+	a, err := store.Ask(ctx, aoki, "case", r.ID, record.Asking{People: []record.Asked{{Person: "baba", Due: now.Add(time.Hour)}}})
 	check("record.approval baba", err)
+	_, err = store.RemindApprovals(t.Context(), now.Add(2*time.Hour))
+	check("record.approval_due baba", err)
 	check("record.decided aoki", store.Answer(recordtest.As(t.Context(), baba), baba, "case", r.ID, a.ID, record.Approved, ""))
 	f, err := store.Attach(ctx, aoki, "case", r.ID, strings.NewReader("x"), record.Attaching{Name: "x"})
 	check("record.decided aoki", err)
@@ -124,6 +126,13 @@ func TestWhoIsConcernedIsTold(t *testing.T) {
 	check("task.overdue baba", err)
 	_, err = store.RemindDue(t.Context(), now.Add(2*time.Hour))
 	check("record.overdue baba", err)
+
+	r, err = store.Edit(ctx, aoki, "case", r.ID, 0, record.Values{"due": time.Time{}}, "")
+	check("record.overdue baba", err)
+	_, err = store.Ask(ctx, aoki, "case", r.ID, record.Asking{People: []record.Asked{{Person: "baba", Due: now.Add(-time.Hour)}}})
+	check("record.approval baba", err)
+	_, err = store.RemindApprovals(t.Context(), now)
+	check("record.approval_late aoki", err)
 
 	knows := func(kind, person, id string, want bool) {
 		t.Helper()
