@@ -25,6 +25,8 @@ type rulesCmd struct {
 	Test    rulesTestCmd    `cmd:"" help:"Run the tests that rule files carry."`
 	Explain rulesExplainCmd `cmd:"" help:"Say why a rule matches an event, or why it does not."`
 	Add     rulesAddCmd     `cmd:"" help:"Check rule files and add them to the data folder."`
+
+	Coverage rulesCoverageCmd `cmd:"" help:"Say which techniques of MITRE ATT&CK the rules look for, and which they cannot see."`
 }
 
 // loadRules loads the rules of the paths, or the configured ones where there are none.

@@ -322,6 +322,10 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	covers, err := s.coverage(site)
+	if err != nil {
+		return nil, err
+	}
 	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts, Press: s.Press})
 	quiet, silences, err := s.noiseRoom(site, records)
 	if err != nil {
@@ -335,6 +339,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		alertRoom.Module(alerts),
 		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts, Beside: quiet.BesideRule}).Module(),
 		rulesource.NewRoom(site, records, s.Sources).Module(sources),
+		covers.Module(),
 		source.NewRoom(site, s.sourceOptions()).Module(),
 		account.New(site, account.Options{Accounts: s.Accounts, Seal: s.Keys, OIDC: signOn, RoleTitle: s.roleTitle, Log: s.opt.Log}).Module(),
 		people.NewRoom(site, people.Options{

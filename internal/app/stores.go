@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/detect/coverage"
 	"yagura/internal/detect/noise"
 	"yagura/internal/detect/rule"
 	"yagura/internal/detect/rulesource"
@@ -49,6 +50,7 @@ func stores() []store {
 		{"noise", noise.Migrations(), noise.Tables()},
 		{"rule", rule.Migrations(), rule.Tables()},
 		{"rulesource", rulesource.Migrations(), rulesource.Tables()},
+		{"coverage", coverage.Migrations(), nil},
 		{"search", search.Migrations(), search.Tables()},
 		{"source", source.Migrations(), source.Tables()},
 	}
@@ -73,6 +75,8 @@ func Untracked() map[string]string {
 		"noise_held":       "counts of matches that made no alert",
 		"alert_cursor":     "how far the pipeline has come",
 		"source_stat":      "counters of what sources sent",
+		"coverage_source":  "when log sources sent their latest event, as the machine has seen it",
+		"coverage_look":    "until when it has looked",
 		"api_once":         "answers of the API that may be asked for again, for a day",
 		"record_tag":       "finds the tags that records have in their own rows",
 		"auth_guard":       "a row to wait at, so that the last administrator stays",

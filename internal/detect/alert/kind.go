@@ -103,13 +103,14 @@ func aboutEntity(w *db.Where, texts []string, _ *record.Env) error {
 	return nil
 }
 
-// aboutTechnique is a filter by ATT&CK techniques: "T1003.001".
+// aboutTechnique is a filter by ATT&CK techniques: "T1003.001"; "T1003" finds its sub-techniques, too.
 func aboutTechnique(w *db.Where, texts []string, _ *record.Env) error {
 	var some []string
 	var args []any
 	for _, text := range texts {
-		some = append(some, `techniques LIKE ? ESCAPE '\'`)
-		args = append(args, db.Contains(" "+strings.ToUpper(text)+" "))
+		id := " " + strings.ToUpper(text)
+		some = append(some, `techniques LIKE ? ESCAPE '\' OR techniques LIKE ? ESCAPE '\'`)
+		args = append(args, db.Contains(id+" "), db.Contains(id+"."))
 	}
 	w.And("("+strings.Join(some, " OR ")+")", args...)
 	return nil

@@ -56,3 +56,19 @@ func (s *Store) RuleHours(ctx context.Context, rule string, since time.Time) (co
 	})
 	return counts, err
 }
+
+// ByTechniques counts the alerts whose latest match is not older than since, by the ATT&CK techniques that they name: ids with spaces between.
+func ByTechniques(ctx context.Context, d *db.DB, since time.Time) (map[string]int, error) {
+	counts := make(map[string]int)
+	err := d.Read(ctx, func(tx *db.Tx) error {
+		_, err := db.List(tx, func(row db.Scanner) (struct{}, error) {
+			var ids string
+			var n int
+			err := row.Scan(&ids, &n)
+			counts[ids] = n
+			return struct{}{}, err
+		}, `SELECT techniques, COUNT(*) FROM alert_alert WHERE last_seen >= $1 AND techniques <> '' GROUP BY techniques`, db.Micros(since))
+		return err
+	})
+	return counts, err
+}
