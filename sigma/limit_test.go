@@ -29,6 +29,12 @@ func TestWhatIsTooMuchIsRefused(t *testing.T) {
 		{"dashes of a long text", head + "  s: {'a|windash|base64offset|contains': '-----" + strings.Repeat("x", 30_000) + "'}\n  condition: s", "too many variants"},
 		{"dashes of many texts", head + "  s:\n    a|windash|base64|contains:\n" + repeat(100, "      - '-----"+strings.Repeat("x", 900)+"'") + "  condition: s", "expand to more than"},
 		{"a long repetition", head + "  s: {'a|re': '" + strings.Repeat(".{1000}", 500) + "'}\n  condition: s", "its repetitions make"},
+		{"an expression of six megabytes", head + "  s: {'a|re': '" + strings.Repeat("(a|b)*", 1<<20) + "'}\n  condition: s", "at most 32768 are allowed"},
+		{"a long expression", head + "  s: {'a|re': '" + strings.Repeat("(a|b)*", 2000) + "'}\n  condition: s", "regular expression of 12000 bytes"},
+		{"a file of many megabytes", head + "  s: {'a|re': '" + strings.Repeat("x", 10<<20) + "'}\n  condition: s", "longer than 8 MiB"},
+		{"more values than are read", head + "  s: {a: [" + strings.Repeat("x,", 100_000) + "x]}\n  condition: s", "more than 100000 values"},
+		{"10,000 selections", head + lines(10_000, func(i int) string { return fmt.Sprintf("  s%d: {a: %d}", i, i) }) + "  condition: 1 of s*", "more than 1000 search identifiers"},
+		{"deep parentheses", head + "  s: {a: 1}\n  condition: " + strings.Repeat("(", 1000) + "s" + strings.Repeat(")", 1000), "nested more than"},
 		{"many repetitions", head + "  s:\n    a|re:\n" + lines(2000, func(i int) string { return fmt.Sprintf("      - '.{1000}%d'", i) }) + "  condition: s", "expand to more than"},
 	} {
 		var before, after runtime.MemStats
