@@ -34,24 +34,43 @@ SELECT '01900000-0000-7000-8000-' || CAST(100000000000 + n AS TEXT), 'rule-' || 
 	CASE WHEN n % 25000 = 1 THEN '{reader}' WHEN n % 20 > 0 THEN 'p' || CAST(n % 30 AS TEXT) ELSE '' END, 0, '', 'system', '', 0, '', ''
 FROM (WITH RECURSIVE c(n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM c WHERE n < {n}) SELECT n FROM c) AS numbers`
 
-// manyAlerts is a house with as many alerts as YAGURA_BENCH_RECORDS says, a million without it, and somebody who looks at them.
+// manyAlerts is a house with as many alerts as YAGURA_BENCH_RECORDS says, a million without it, and somebody who looks at them. With
+// YAGURA_BENCH_KEEP, a folder, the house stays there and is measured again; with PostgreSQL in the database of YAGURA_POSTGRES itself.
 func manyAlerts(b *testing.B) (*house, auth.Person) {
 	b.Helper()
 	n, err := strconv.Atoi(cmp.Or(os.Getenv("YAGURA_BENCH_RECORDS"), "1000000"))
 	if err != nil {
 		b.Fatal(err)
 	}
-	h := newHouseFor(b, io.Discard, nil, func(e *Engine) auth.Authenticator { return visiting{e.Accounts} })
-	reader, err := h.Accounts.Create(b.Context(), auth.NewPerson{Email: "reader@example.jp", Name: "読み手", Roles: []string{"admin"}, State: auth.Active})
+	settings := make(map[string]string)
+	if keep := os.Getenv("YAGURA_BENCH_KEEP"); keep != "" {
+		settings["data"] = keep
+		if os.Getenv("YAGURA_TEST_ENGINE") == "postgres" {
+			settings["database.url"] = os.Getenv("YAGURA_POSTGRES")
+		}
+	}
+	h := newHouseFor(b, io.Discard, settings, func(e *Engine) auth.Authenticator { return visiting{e.Accounts} })
+	const mail = "reader@example.jp"
+	if reader, err := h.Accounts.PersonByEmail(b.Context(), mail); err == nil {
+		return h, reader // of a house that was kept
+	}
+	reader, err := h.Accounts.Create(b.Context(), auth.NewPerson{Email: mail, Name: "読み手", Roles: []string{"admin"}, State: auth.Active})
 	if err != nil {
 		b.Fatal(err)
 	}
+	fillAlerts(b, h, reader, n)
+	return h, reader
+}
+
+// fillAlerts makes n alerts without the store, which would take its time.
+func fillAlerts(b *testing.B, h *house, reader auth.Person, n int) {
+	b.Helper()
 	statements := []string{benchAlert}
 	if h.DB.Engine() == db.PostgreSQL {
 		statements = append(statements, `INSERT INTO alert_alert_text_doc (key, words) SELECT id, to_tsvector('simple', {words}) FROM alert_alert ORDER BY id`, `ANALYZE`)
 	} else {
-		statements = append(statements, `INSERT INTO alert_alert_text_doc (key) SELECT id FROM alert_alert ORDER BY id`,
-			`INSERT INTO alert_alert_text_words (rowid, words) SELECT doc, (SELECT {words} FROM alert_alert WHERE id = key) FROM alert_alert_text_doc`)
+		statements = append(statements, `INSERT INTO alert_alert_text_doc (key, words) SELECT id, ' ' || {words} || ' ' FROM alert_alert ORDER BY id`,
+			`INSERT INTO alert_alert_text_words (rowid, words) SELECT doc, words FROM alert_alert_text_doc`)
 	}
 	// The words of the titles as the index has them, and the number behind them.
 	words := "'" + strings.Join(fulltext.Words("不審なサインイン Suspicious logon"), " ") + " ' || substr(title, 26) || ' ' || replace(entity, '-', ' ')"
@@ -62,7 +81,6 @@ func manyAlerts(b *testing.B) (*house, auth.Person) {
 			b.Fatal(err)
 		}
 	}
-	return h, reader
 }
 
 // BenchmarkPagesOfAlerts measures the list's page through everything that a browser's request passes, with a million alerts: the 50th and the 95th

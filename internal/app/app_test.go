@@ -63,8 +63,10 @@ func newHouseFor(t testing.TB, logged io.Writer, settings map[string]string, who
 	if err != nil {
 		t.Fatal(err)
 	}
-	if place := dbtest.Place(t); strings.Contains(place, "://") {
-		c.Database.URL = config.Secret(place)
+	if c.Database.URL == "" {
+		if place := dbtest.Place(t); strings.Contains(place, "://") {
+			c.Database.URL = config.Secret(place)
+		}
 	}
 	log := slog.New(slog.NewTextHandler(logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	engine, err := Open(ctx, c, RecordsOptions{Log: log, PublicURL: c.HTTP.PublicURL})

@@ -105,6 +105,14 @@ func (w *Where) String() string {
 	return " WHERE " + strings.Join(w.conditions, " AND ")
 }
 
+// Condition returns the conditions as one, for places other than WHERE.
+func (w *Where) Condition() string {
+	if len(w.conditions) == 0 {
+		return "1 = 1"
+	}
+	return "(" + strings.Join(w.conditions, " AND ") + ")"
+}
+
 // Args returns the arguments for the placeholders of String, followed by more.
 func (w *Where) Args(more ...any) []any { return append(append([]any(nil), w.args...), more...) }
 

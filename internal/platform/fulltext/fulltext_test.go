@@ -2,11 +2,15 @@ package fulltext
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/db/dbtest"
@@ -131,18 +135,83 @@ func write(t *testing.T, d *db.DB, fn func(*db.Tx) error) {
 func find(t *testing.T, d *db.DB, x *Index, query string) (keys []string) {
 	t.Helper()
 	err := d.Read(t.Context(), func(tx *db.Tx) (err error) {
-		w := new(db.Where)
-		x.Match(w, "key", query)
-		keys, err = db.List(tx, func(row db.Scanner) (key string, err error) {
-			err = row.Scan(&key)
-			return key, err
-		}, `SELECT key FROM thing`+w.String()+` ORDER BY key`, w.Args()...)
+		ask := func(condition func(w *db.Where, column, query string)) (keys []string) {
+			w := new(db.Where)
+			condition(w, "thing.key", query)
+			keys, failed := db.List(tx, func(row db.Scanner) (key string, err error) { return key, row.Scan(&key) }, `SELECT key FROM thing`+w.String()+` ORDER BY key`, w.Args()...)
+			err = errors.Join(err, failed)
+			return keys
+		}
+		keys = ask(x.Match)
+		if held := ask(x.Holds); !cmp.Equal(held, keys) {
+			t.Errorf("%q finds %v, and %v hold it", query, keys, held)
+		}
 		return err
 	})
 	if err != nil {
 		t.Fatalf("%q: %v", query, err)
 	}
 	return keys
+}
+
+// An index of before kept no words: it is made anew, to be filled again.
+func TestIndexOfBefore(t *testing.T) {
+	t.Parallel()
+	d := dbtest.NewSQLite(t, time.Now)
+	write(t, d, func(tx *db.Tx) error {
+		for _, statement := range []string{
+			`CREATE TABLE try_doc (doc INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)`,
+			`CREATE VIRTUAL TABLE try_words USING fts5(words, content='', contentless_delete=1, tokenize="unicode61 remove_diacritics 0")`,
+			`INSERT INTO try_doc (key) VALUES ('a')`, `INSERT INTO try_words (rowid, words) VALUES (1, 'old')`, `CREATE TABLE thing (key TEXT)`, `INSERT INTO thing VALUES ('a')`,
+		} {
+			if _, err := tx.Exec(statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for range 2 {
+		x, err := Open(t.Context(), d, "try")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := find(t, d, x, "old"); found != nil {
+			t.Errorf("what was to be put again is found: %v", found)
+		}
+		write(t, d, func(tx *db.Tx) error { return x.Put(tx, "a", "new") })
+		if found := find(t, d, x, "new"); len(found) != 1 {
+			t.Errorf("what was put again is not found: %v", found)
+		}
+	}
+}
+
+// Whatever is asked, the index and the texts one by one give the same answer, on both engines.
+func TestMatchFindsWhatHolds(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		x, err := Open(t.Context(), d, "try")
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, d, func(tx *db.Tx) error {
+			_, err := tx.Exec(`CREATE TABLE thing (key TEXT NOT NULL PRIMARY KEY)`)
+			return err
+		})
+		alphabet := []string{"東", "京", "都", "a", "b", "ab", "ー", " ", " ", "1", "É", "e\u0301", "-", "ｶﾞ", "'", "İ", "ß", "ǅ", "\x00"}
+		text := rapid.Map(rapid.SliceOfN(rapid.SampledFrom(alphabet), 0, 12), func(parts []string) string { return strings.Join(parts, "") })
+		n := 0
+		rapid.Check(t, func(r *rapid.T) {
+			n++
+			key := fmt.Sprint("k", n)
+			write(t, d, func(tx *db.Tx) error {
+				if _, err := tx.Exec(`INSERT INTO thing (key) VALUES ($1)`, key); err != nil {
+					return err
+				}
+				return x.Put(tx, key, text.Draw(r, "text"))
+			})
+			find(t, d, x, text.Draw(r, "query"))
+		})
+	})
 }
 
 // Whatever is indexed, any part of it that was cut at a character of Japanese, or at a word's beginning, is found in it.

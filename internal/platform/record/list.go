@@ -105,13 +105,17 @@ func (k *Kind) ahead(q Query, env *Env) *Env {
 	return env
 }
 
+// wordsFunc adds the condition that a record has the words of a text: fulltext.Index.Match or Holds.
+type wordsFunc func(w *db.Where, id, text string)
+
 // where are the query's conditions, with those under which somebody may see records at all.
 func (k *kept) where(tx *db.Tx, q Query, env *Env) (*db.Where, error) {
-	return k.whereBut(tx, q, env, nil)
+	return k.whereBut(tx, q, env, nil, k.text.Match)
 }
 
-// whereBut is where with an order along which the database is to walk: no index of another column is used (walked).
-func (k *kept) whereBut(tx *db.Tx, q Query, env *Env, along *order) (*db.Where, error) {
+// whereBut is where with an order along which the database is to walk: no index of another column is used (walked). words is how the texts are
+// asked: all at once by their index (Match), or those of each record (Holds).
+func (k *kept) whereBut(tx *db.Tx, q Query, env *Env, along *order, words wordsFunc) (*db.Where, error) {
 	if q.Deleted && (k.Without.Delete || !env.By.May(k.MayDelete())) {
 		return nil, fault.New(fault.Forbidden, "fault.forbidden", "seeing what is deleted takes %s", k.MayDelete())
 	}
@@ -131,7 +135,7 @@ func (k *kept) whereBut(tx *db.Tx, q Query, env *Env, along *order) (*db.Where, 
 		case f.Where != nil:
 			err = f.Where(w, texts, env)
 		case f.Name == "tags":
-			err = k.whereTags(w, along.walked("id", false), texts)
+			err = k.whereTags(w, along != nil, texts)
 		case along != nil && along.fields[0] != f:
 			err = f.Type.where(w, along.walked(f.column(), isNumber(f)), texts, env)
 		default:
@@ -141,7 +145,7 @@ func (k *kept) whereBut(tx *db.Tx, q Query, env *Env, along *order) (*db.Where, 
 			return nil, err
 		}
 	}
-	k.text.Match(w, along.walked("id", false), q.Text)
+	words(w, k.Table+".id", q.Text)
 	return w, nil
 }
 
@@ -156,11 +160,15 @@ func (o *order) walked(column string, number bool) string {
 	return "(" + column + " || '')"
 }
 
-// whereTags finds tags by their index instead of looking into every record.
-func (k *kept) whereTags(w *db.Where, id string, texts []string) error {
+// whereTags finds tags by their index instead of looking into every record, unless every record is looked into anyhow.
+func (k *kept) whereTags(w *db.Where, walked bool, texts []string) error {
 	return either(w, texts, "tags = ''", func(text string) (string, []any, error) {
 		words, err := Tags{}.Parse(text, nil)
-		return id + " IN (SELECT record_id FROM record_tag WHERE kind = ? AND tag = ?)", []any{k.Name, Tags{}.Text(words)}, err
+		tag := Tags{}.Text(words)
+		if walked {
+			return `tags LIKE ? ESCAPE '\'`, []any{db.Contains(" " + tag + " ")}, err
+		}
+		return "id IN (SELECT record_id FROM record_tag WHERE kind = ? AND tag = ?)", []any{k.Name, tag}, err
 	})
 }
 
@@ -257,7 +265,7 @@ const few = 5000
 type Listed struct {
 	db.Page[*Record]
 	Count int64
-	More  bool // there are more than Count, which is MaxCount then
+	More  bool // there are more than Count, which is MaxCount then; of a search for words that many have, there are so many at least
 }
 
 // List returns one page of the records that somebody asks for (Env.By) and may see. cursor is the Next of the page before in the same order, ""
@@ -279,26 +287,30 @@ func (s *Store) Listed(ctx context.Context, kind string, q Query, env *Env, curs
 	}
 	env = k.ahead(q, env)
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-		most := few
 		if q.Text != "" {
-			most = fulltext.MaxFound // no words find more, and looking for them twice costs more than sorting
+			listed, err = k.searched(tx, q, env, o, cursor, max(limit, 1))
+			return err
 		}
-		page, n, err := k.sorted(tx, q, env, o, cursor, max(limit, 1), most)
-		if err == nil && n > int64(most) {
+		page, n, err := k.sorted(tx, q, env, o, cursor, max(limit, 1), few, k.text.Match)
+		if err == nil && n > few {
 			page, err = k.walked(tx, q, env, o, cursor, max(limit, 1))
 		}
-		listed = Listed{Page: page, Count: min(n, MaxCount), More: n > MaxCount}
+		listed = counting(page, n)
 		return err
 	})
 	return listed, err
+}
+
+func counting(page db.Page[*Record], n int64) Listed {
+	return Listed{Page: page, Count: min(n, MaxCount), More: n > MaxCount}
 }
 
 // Few records are found first and then sorted; of many, the order's index is walked until there are enough. Left to themselves, both engines at
 // times sort a million rows for a page of fifty, or walk a million to find none.
 
 // sorted finds all that is meant, as far as most, counts it, and sorts it for one page. Where there is more than most, the page is of no use.
-func (k *kept) sorted(tx *db.Tx, q Query, env *Env, o order, cursor string, limit, most int) (page db.Page[*Record], n int64, err error) {
-	w, err := k.where(tx, q, env)
+func (k *kept) sorted(tx *db.Tx, q Query, env *Env, o order, cursor string, limit, most int, words wordsFunc) (page db.Page[*Record], n int64, err error) {
+	w, err := k.whereBut(tx, q, env, nil, words)
 	if err != nil {
 		return page, 0, err
 	}
@@ -331,7 +343,7 @@ func (c counted) Scan(into ...any) error { return c.Scanner.Scan(append(into, c.
 
 // walked reads one page along the index of the order.
 func (k *kept) walked(tx *db.Tx, q Query, env *Env, o order, cursor string, limit int) (page db.Page[*Record], err error) {
-	w, err := k.whereBut(tx, q, env, &o)
+	w, err := k.whereBut(tx, q, env, &o, k.text.Holds)
 	if err != nil {
 		return page, err
 	}
@@ -393,12 +405,19 @@ func (s *Store) Each(ctx context.Context, kind string, q Query, env *Env, f func
 	}
 	env = k.ahead(q, env)
 	many := false
+	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		many, err = k.text.More(tx, q.Text, fulltext.MaxFound)
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	for cursor := ""; ; {
 		var page db.Page[*Record]
 		err := s.opt.DB.Read(ctx, func(tx *db.Tx) error {
 			n := int64(0)
 			if !many {
-				page, n, err = k.sorted(tx, q, env, o, cursor, exportPage, few)
+				page, n, err = k.sorted(tx, q, env, o, cursor, exportPage, few, k.text.Match)
 			}
 			if many = many || n > few; many && err == nil {
 				page, err = k.walked(tx, q, env, o, cursor, exportPage)

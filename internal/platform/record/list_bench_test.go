@@ -66,10 +66,10 @@ func fillLoans(b testing.TB, d *db.DB, n int) *record.Store {
 		`INSERT INTO record_tag SELECT 'loan', 'rare', id FROM loan_loan WHERE tags = ' rare '`,
 	}
 	if d.Engine() == db.PostgreSQL {
-		statements = append(statements, `INSERT INTO loan_loan_text_doc (key, words) SELECT id, to_tsvector('simple', title || ' l ' || number) FROM loan_loan ORDER BY id`, `ANALYZE`)
+		statements = append(statements, `INSERT INTO loan_loan_text_doc (key, words) SELECT id, to_tsvector('simple', title || ' l ' || substr(number, 3)) FROM loan_loan ORDER BY id`, `ANALYZE`)
 	} else {
-		statements = append(statements, `INSERT INTO loan_loan_text_doc (key) SELECT id FROM loan_loan ORDER BY id`,
-			`INSERT INTO loan_loan_text_words (rowid, words) SELECT doc, (SELECT title || ' ' || number FROM loan_loan WHERE id = key) FROM loan_loan_text_doc`)
+		statements = append(statements, `INSERT INTO loan_loan_text_doc (key, words) SELECT id, ' ' || LOWER(title) || ' l ' || substr(number, 3) || ' ' FROM loan_loan ORDER BY id`,
+			`INSERT INTO loan_loan_text_words (rowid, words) SELECT doc, words FROM loan_loan_text_doc`)
 	}
 	for _, statement := range statements {
 		if err := d.Write(b.Context(), func(tx *db.Tx) error { _, err := tx.Exec(statement); return err }); err != nil {
