@@ -55,6 +55,9 @@ const maxShown = 20
 // that the rule has, one after the other, and says what Matcher says; it is for one event that somebody looks at. The error
 // is a Problem, of a rule that cannot be evaluated.
 func Explain(r *Rule, ev Event, opts Options, filters ...*Filter) (*Explanation, error) {
+	if r.Correlation != nil {
+		return nil, fmt.Errorf("%q is a correlation: it asks nothing of one event", r.Title)
+	}
 	if opts.Taxonomy == nil {
 		opts.Taxonomy = identity{}
 	}

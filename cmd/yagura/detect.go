@@ -53,7 +53,7 @@ func (c *detectCmd) Run(ctx context.Context, io *streams) error {
 	}
 	out := bufio.NewWriterSize(io.out, 1<<16)
 	bar := newFileBar(io.err)
-	options := scan.Options{Matcher: set.Matcher, Taxonomy: tax, Workers: c.Workers, Progress: bar.show}
+	options := scan.Options{Matcher: set.Matcher, Correlations: set.Correlations, Taxonomy: tax, Workers: c.Workers, Progress: bar.show}
 
 	timeline := &scan.Timeline{}
 	var visitor scan.Visitor = timeline

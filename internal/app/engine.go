@@ -100,7 +100,7 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 	e.Pipeline, err = pipeline.New(ctx, pipeline.Options{
 		Spool: e.Spool, Store: pipeline.LogStore(e.Store), CursorFile: e.path("cursor"), Log: opt.Log,
 		Normaliser: func() pipeline.Normaliser { return normalise.New(e.Taxonomy) },
-		Matcher:    e.matcher, Recorder: e.Alerts, Observer: e.Stats,
+		Matcher:    e.matcher, Correlations: e.correlations, Recorder: e.Alerts, Observer: e.Stats,
 	})
 	return e, err
 }
@@ -230,6 +230,14 @@ func (e *Engine) Close(ctx context.Context) error {
 		return fmt.Errorf("closing: %w", err)
 	}
 	return nil
+}
+
+// correlations are those of the moment.
+func (e *Engine) correlations() *sigma.Correlations {
+	if e.Rules == nil {
+		return nil
+	}
+	return e.Rules.Set().Correlations
 }
 
 // matcher is the rules of the moment.

@@ -3,6 +3,7 @@ package alert
 import (
 	"strings"
 
+	"yagura/internal/detect/match"
 	"yagura/internal/event"
 )
 
@@ -14,6 +15,8 @@ const (
 	Host     EntityKind = "host"
 	User     EntityKind = "user"
 	SourceIP EntityKind = "ip"
+	// Group is what the matches of a correlation have in common, where that is none of the three.
+	Group EntityKind = "group"
 	// NoEntity: the events name none of the three; all of a rule's are one alert.
 	NoEntity EntityKind = "none"
 	// ManyEntities: the rule already has so many open alerts that the rest share this one.
@@ -26,7 +29,7 @@ type Entity struct {
 	Value string // as the event wrote it; entities that differ in case only are the same
 }
 
-// Field returns the ECS field that holds the entity, "" for NoEntity and ManyEntities.
+// Field returns the ECS field that holds the entity, "" for the others.
 func (e Entity) Field() string {
 	switch e.Kind {
 	case Host:
@@ -71,6 +74,24 @@ func (a actors) entity() Entity {
 		return Entity{SourceIP, a.ip}
 	}
 	return Entity{Kind: NoEntity}
+}
+
+// entityOfMatch is what a match is about: of a correlation, what it groups by.
+func entityOfMatch(m *match.Match, a actors) Entity {
+	if m.Firing == nil {
+		return a.entity()
+	}
+	var group event.Event
+	var values []string
+	for _, g := range m.Firing.Group {
+		group.Add(g.Name, g.Value)
+		values = append(values, clean(cut(g.Value, maxName)))
+	}
+	e := actorsOf(&group).entity()
+	if e.Kind == NoEntity && len(values) > 0 {
+		return Entity{Group, clean(cut(strings.Join(values, " · "), maxName))}
+	}
+	return e
 }
 
 // maxName bounds what a log may call a host or user, in bytes.

@@ -21,7 +21,7 @@ func RecordKind(titles func(rule string) []string) *record.Kind {
 			{Name: "severity", Type: record.Level{}, Given: true},
 			{Name: "verdict", Type: record.Choice(verdicts()), Moved: true},
 			{Name: "entity", Type: record.Logged(""), Given: true, Search: true, Where: aboutEntity, Named: entityField},
-			{Name: "entity_kind", Type: record.Choice{string(Host), string(User), string(SourceIP), string(NoEntity), string(ManyEntities)}, Given: true},
+			{Name: "entity_kind", Type: record.Choice{string(Host), string(User), string(SourceIP), string(Group), string(NoEntity), string(ManyEntities)}, Given: true},
 			{Name: "host", Column: "host_name", Type: record.Logged("host.name"), Machine: true, Search: true},
 			{Name: "user", Column: "user_name", Type: record.Logged("user.name"), Machine: true, Search: true},
 			{Name: "source_ip", Type: record.Logged("source.ip"), Machine: true, Search: true},

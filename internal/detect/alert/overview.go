@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"yagura/internal/detect/match"
 	"yagura/internal/event"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/record"
@@ -29,6 +30,7 @@ type overview struct {
 	RuleKnown bool
 	Evidence  []evidence
 	Samples   []sampleView
+	Together  []contribution
 	Hits      web.Histogram
 	Around    string // the search for what else happened to the entity
 	From, To  string // the stretch of time around the alert, for a search
@@ -46,6 +48,12 @@ type evidence struct {
 	Field  string // as the rule says
 	Name   string // ours
 	Values []string
+}
+
+// contribution is an event that a correlation took together with others.
+type contribution struct {
+	match.Contribution
+	Query, From, To string // the search that finds it
 }
 
 // sampleView is a sample event that opens to all its fields.
@@ -86,6 +94,7 @@ func (x *Room) overview(r *http.Request, a *record.Record) (template.HTML, error
 		latest := view.Samples[len(view.Samples)-1]
 		view.Evidence = findEvidence(view.Rule.Fields, latest.Fields)
 		view.Around = entityQuery(view.Entity, latest.Fields)
+		view.Together = together(latest.Fields)
 	}
 	slices.Reverse(view.Samples)
 	if x.Beside != nil {
@@ -232,12 +241,32 @@ func entityQuery(e Entity, have []sampleField) string {
 	return ""
 }
 
-// idQuery is the LogsQL that finds the sample events themselves.
+// together is the events that made a correlation fire.
+func together(have []sampleField) []contribution {
+	var list []contribution
+	for _, text := range find(have, match.Contributing) {
+		if c, ok := match.ReadContribution(text); ok {
+			list = append(list, contribution{
+				Contribution: c, Query: "event.id:=" + strconv.Quote(c.EventID),
+				From: c.Time.Add(-time.Minute).Format(time.RFC3339), To: c.Time.Add(time.Minute).Format(time.RFC3339),
+			})
+		}
+	}
+	return list
+}
+
+// idQuery is the LogsQL that finds the sample events themselves, and those that stand behind them.
 func idQuery(samples []Sample) string {
 	var ids []string
+	add := func(id string) {
+		if quoted := strconv.Quote(id); id != "" && !slices.Contains(ids, quoted) {
+			ids = append(ids, quoted)
+		}
+	}
 	for _, s := range samples {
-		if s.EventID != "" {
-			ids = append(ids, strconv.Quote(s.EventID))
+		add(s.EventID)
+		for _, c := range together(readSample(s).Fields) {
+			add(c.EventID)
 		}
 	}
 	if len(ids) == 0 {

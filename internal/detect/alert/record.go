@@ -69,6 +69,7 @@ type sighting struct {
 	match  *match.Match
 	at     int64 // microseconds
 	actors actors
+	entity Entity // as it was written
 	ruling Ruling
 }
 
@@ -87,8 +88,8 @@ func (s *Store) record(tx *db.Tx, matches []match.Match) error {
 		if x.at > latest {
 			x.at = db.Micros(tx.Now())
 		}
-		entity := x.actors.entity()
-		key := groupKey{RuleKey(m.Rule), Entity{entity.Kind, strings.ToLower(entity.Value)}}
+		x.entity = entityOfMatch(m, x.actors)
+		key := groupKey{RuleKey(m.Rule), Entity{x.entity.Kind, strings.ToLower(x.entity.Value)}}
 		if r.gate != nil {
 			x.ruling = r.gate.Rule(x.seen(key))
 		}

@@ -211,7 +211,7 @@ func (r *recorder) write(key groupKey, p *pending) error {
 	if p.opener != nil {
 		rule, entity := p.opener.match.Rule, key.entity
 		if entity.Kind != ManyEntities {
-			entity = p.opener.actors.entity() // as it was written
+			entity = p.opener.entity
 		}
 		unit, err := r.unit(entity.Kind, p.actors.user)
 		if err != nil {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -71,6 +72,23 @@ func openCorrelations(file, spoolID string, rules func() *sigma.Correlations, op
 	c.fed, _ = at.in(spoolID)
 	c.kept = c.fed
 	return c, nil
+}
+
+// startCorrelations reads their state.
+func (p *Pipeline) startCorrelations() {
+	none, _ := sigma.CompileCorrelations(nil, sigma.Options{})
+	rules := func() *sigma.Correlations {
+		if p.opt.Correlations == nil {
+			return none
+		}
+		return cmp.Or(p.opt.Correlations(), none)
+	}
+	c, err := openCorrelations(p.opt.CorrelationFile, p.id, rules, p.opt.Correlator)
+	if err != nil {
+		p.log.Warn("the state of the correlations cannot be read; they begin anew with what the spool has", "error", err)
+	}
+	p.correlations, p.correlated, p.horizon.keep = c, c.fed, c.keep
+	p.state.correlated(c.keeper.Stats())
 }
 
 // has reports whether a record is in the state already.

@@ -49,8 +49,8 @@ type Options struct {
 	CursorFile string
 
 	Matcher func() *sigma.Matcher // asked for every batch; nil, or returning nil: no rules
-	// Correlations are asked for before matches are recorded; nil: none. CorrelationFile is where their state is kept, beside
-	// CursorFile where it is empty.
+	// Correlations are asked for before matches are recorded; nil, or returning nil: none. Their state is read by Start, for the
+	// correlations of that moment. CorrelationFile is where it is kept, beside CursorFile where that is empty.
 	Correlations    func() *sigma.Correlations
 	CorrelationFile string
 	Correlator      sigma.CorrelatorOptions
@@ -113,10 +113,6 @@ func New(ctx context.Context, opt Options) (*Pipeline, error) {
 	if opt.Matcher == nil {
 		opt.Matcher = func() *sigma.Matcher { return nil }
 	}
-	if opt.Correlations == nil {
-		none, _ := sigma.CompileCorrelations(nil, sigma.Options{})
-		opt.Correlations = func() *sigma.Correlations { return none }
-	}
 	if opt.CorrelationFile == "" {
 		opt.CorrelationFile = opt.CursorFile + ".correlations"
 	}
@@ -152,18 +148,12 @@ func (p *Pipeline) recall(ctx context.Context) error {
 		}
 		p.counted, _ = recorded.in(p.id)
 	}
-	p.correlations, err = openCorrelations(p.opt.CorrelationFile, p.id, p.opt.Correlations, p.opt.Correlator)
-	if err != nil {
-		p.log.Warn("the state of the correlations cannot be read; they begin anew with what the spool has", "error", err)
-	}
-	p.correlated = p.correlations.fed
-	p.state.correlated(p.correlations.keeper.Stats())
 	p.fence = p.spool.End()
 	p.committed.set(p.start)
 	if rest := p.spool.Reader(p.start); !rest.Ready() {
 		p.committed.set(p.fence)
 	}
-	p.horizon = horizon{wait: p.opt.Horizon, file: p.opt.CursorFile, spool: p.spool, keep: p.correlations.keep, saved: p.start}
+	p.horizon = horizon{wait: p.opt.Horizon, file: p.opt.CursorFile, spool: p.spool, saved: p.start}
 	if torn := p.spool.Recovered(); torn.Bytes > 0 {
 		p.log.Info("a write that was never acknowledged was cut off", "at", torn.At, "bytes", torn.Bytes)
 	}
@@ -172,6 +162,7 @@ func (p *Pipeline) recall(ctx context.Context) error {
 
 // Start begins to work off the spool.
 func (p *Pipeline) Start() {
+	p.startCorrelations()
 	workers := make([]*worker, p.opt.Workers)
 	for i := range workers {
 		workers[i] = p.newWorker()

@@ -42,7 +42,7 @@ func (w *worker) work(j *job) {
 	w.rows.Reset()
 	w.added = 0
 	matcher := w.p.opt.Matcher()
-	correlated := w.p.opt.Correlations()
+	correlated := w.p.correlations.rules()
 	tail := w.p.hub.watched()
 	for _, r := range j.records {
 		decode(*r.payload, &w.batch)

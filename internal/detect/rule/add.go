@@ -60,9 +60,10 @@ func (o *LoadOptions) Review(set *Set, name string, data []byte) (*Review, error
 	if name == "" && len(r.Rules) > 0 {
 		r.Name = fileName(r.Rules[0].Title)
 	}
-	_, problems := sigma.Compile(r.Rules, nil, o.compileOptions())
+	m, problems := sigma.Compile(r.Rules, nil, o.compileOptions())
 	r.Problems = append(r.Problems, problems...)
 	b := o.bench()
+	r.Problems = append(r.Problems, b.beside(set, r.Rules, m)...)
 	for _, rule := range r.Rules {
 		r.Tests = append(r.Tests, b.test(rule, nil)...)
 		if set == nil {

@@ -146,9 +146,6 @@ func (b *builder) add(p *parsed) {
 }
 
 func (b *builder) addRule(r *Rule) {
-	if b.opt.MinLevel != sigma.LevelNone && r.Severity() < b.opt.MinLevel {
-		return
-	}
 	r.words = searchable(r)
 	other := b.set.byKey[r.Key]
 	if other == nil {
@@ -169,6 +166,9 @@ func (b *builder) addRule(r *Rule) {
 // compile makes the matcher, of the disabled rules, too, and tells each rule what became of it.
 func (b *builder) compile() {
 	s := b.set
+	for _, key := range b.below() {
+		delete(s.byKey, key)
+	}
 	s.Rules = make([]*Rule, 0, len(s.byKey))
 	for _, r := range s.byKey {
 		s.Rules = append(s.Rules, r)
@@ -183,6 +183,7 @@ func (b *builder) compile() {
 	}
 	var problems []sigma.Problem
 	s.whole, problems = sigma.Compile(parsed, s.filters, b.opt.compileOptions())
+	problems = append(problems, b.correlate(parsed)...)
 	for _, p := range s.Problems {
 		s.found = append(s.found, keyed{Problem: p})
 	}

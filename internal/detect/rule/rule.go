@@ -84,16 +84,20 @@ const Replaced sigma.ProblemKind = "replaced"
 
 // Set is rules that were loaded together. It never changes.
 type Set struct {
-	Matcher  *sigma.Matcher
-	Rules    []*Rule         // all that could be read, by title
-	Problems []sigma.Problem // of rules that are not disabled and of files, in the order of the files
-	Files    int
+	Matcher *sigma.Matcher
+	// Correlations take the matches of the rules that they refer to.
+	Correlations *sigma.Correlations
+	Rules        []*Rule         // all that could be read, by title
+	Problems     []sigma.Problem // of rules that are not disabled and of files, in the order of the files
+	Files        int
 
 	opt     *LoadOptions
 	byKey   map[string]*Rule
 	filters []*sigma.Filter
-	whole   *sigma.Matcher // of the disabled rules, too
-	found   []keyed        // all problems
+	// wholeCorrelations are those of the disabled rules, too.
+	wholeCorrelations *sigma.Correlations
+	whole             *sigma.Matcher // of the disabled rules, too
+	found             []keyed        // all problems
 }
 
 // keyed is a problem that compiling a rule has shown, with the rule's key, or another, with "".
@@ -120,6 +124,7 @@ func (s *Set) with(disabled func(key string) bool) *Set {
 		}
 	}
 	n.Matcher = s.whole.Without(func(r *sigma.Rule) bool { return off[r] })
+	n.correlate()
 	return &n
 }
 

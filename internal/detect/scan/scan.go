@@ -2,7 +2,8 @@
 //
 // Files are read one after another and matched on every core; matches come out in the order of the files
 // and of the events in them, whatever the number of workers. Memory is bounded by the workers, not by
-// the files. A file that cannot be opened, a damaged chunk or a line that cannot be read is counted and named in
+// the files, and by what the correlations may keep. A correlation goes by the events' times, whatever the order of the files; what it
+// finds comes out behind the event that completes it, or at the end. A file that cannot be opened, a damaged chunk or a line that cannot be read is counted and named in
 // the Summary, and the scan goes on.
 package scan
 
@@ -25,9 +26,11 @@ import (
 
 // Options says what to match and how.
 type Options struct {
-	Matcher  *sigma.Matcher
-	Taxonomy *taxonomy.Taxonomy
-	Workers  int // 0: one a core
+	Matcher *sigma.Matcher
+	// Correlations take the matches of the rules that they refer to; nil: there are none.
+	Correlations *sigma.Correlations
+	Taxonomy     *taxonomy.Taxonomy
+	Workers      int // 0: one a core
 	// Progress, if set, is told now and then how far the scan is, from one goroutine.
 	Progress func(load.Progress)
 }
@@ -63,6 +66,7 @@ type Summary struct {
 type chunk struct {
 	lent    *load.Lent
 	out     []byte
+	found   []found
 	tally   tally
 	matched chan struct{} // closed by the worker
 }
@@ -81,6 +85,10 @@ func Files(ctx context.Context, paths []string, opt Options, v Visitor) (*Summar
 	if opt.Workers <= 0 {
 		opt.Workers = runtime.GOMAXPROCS(0)
 	}
+	if opt.Correlations == nil {
+		opt.Correlations, _ = sigma.CompileCorrelations(nil, sigma.Options{})
+	}
+	together := newTogether(opt.Correlations, v)
 	s := &Summary{ByLevel: make(map[sigma.Level]int64), ByTactic: make(map[string]int64)}
 	group, ctx := errgroup.WithContext(ctx)
 	work := make(chan *chunk, opt.Workers)
@@ -89,7 +97,7 @@ func Files(ctx context.Context, paths []string, opt Options, v Visitor) (*Summar
 
 	for range opt.Workers {
 		group.Go(func() error {
-			w := worker{normaliser: normalise.New(opt.Taxonomy), scratch: opt.Matcher.NewScratch(), matcher: opt.Matcher, visitor: v}
+			w := worker{normaliser: normalise.New(opt.Taxonomy), scratch: opt.Matcher.NewScratch(), matcher: opt.Matcher, correlations: opt.Correlations, visitor: v}
 			for c := range work {
 				w.match(c)
 				c.lent.Release() // what is left of it is in out
@@ -104,7 +112,7 @@ func Files(ctx context.Context, paths []string, opt Options, v Visitor) (*Summar
 		defer close(work)
 		read, err = load.Lend(ctx, paths, load.Options{Input: "detect", Progress: opt.Progress}, func(ctx context.Context, l *load.Lent) error {
 			c := pool.Get().(*chunk)
-			c.lent, c.out, c.tally, c.matched = l, c.out[:0], tally{}, make(chan struct{})
+			c.lent, c.out, c.found, c.tally, c.matched = l, c.out[:0], nil, tally{}, make(chan struct{})
 			for _, to := range []chan<- *chunk{work, ordered} {
 				select {
 				case to <- c:
@@ -119,13 +127,17 @@ func Files(ctx context.Context, paths []string, opt Options, v Visitor) (*Summar
 	group.Go(func() error {
 		for c := range ordered {
 			<-c.matched
+			c.out = together.add(c.out, c.found, &c.tally)
 			if err := v.Emit(c.out); err != nil {
 				return err
 			}
 			s.add(&c.tally)
 			pool.Put(c)
 		}
-		return nil
+		var last tally
+		out := together.close(nil, &last)
+		s.add(&last)
+		return v.Emit(out)
 	})
 	err := group.Wait()
 	if read != nil {
@@ -151,11 +163,12 @@ func (s *Summary) add(t *tally) {
 
 // worker matches chunks; its engines are its own.
 type worker struct {
-	normaliser *normalise.Normaliser
-	matcher    *sigma.Matcher
-	scratch    *sigma.Scratch
-	visitor    Visitor
-	event      event.Event
+	normaliser   *normalise.Normaliser
+	matcher      *sigma.Matcher
+	correlations *sigma.Correlations
+	scratch      *sigma.Scratch
+	visitor      Visitor
+	event        event.Event
 }
 
 func (w *worker) match(c *chunk) {
@@ -172,8 +185,13 @@ func (w *worker) match(c *chunk) {
 			continue
 		}
 		for _, rule := range w.matcher.Match(&w.event, w.scratch) {
-			t.count(rule)
-			c.out = w.visitor.Visit(c.out, Match{Rule: rule, File: batch.File, Record: it.Record, Event: &w.event})
+			if w.correlations.Alerts(rule) {
+				t.count(rule)
+				c.out = w.visitor.Visit(c.out, Match{Rule: rule, File: batch.File, Record: it.Record, Event: &w.event})
+			}
+			if w.correlations.Wants(rule) && !w.event.Time.IsZero() {
+				c.found = append(c.found, found{rule, batch.File, it.Record, w.event.Clone()})
+			}
 		}
 	}
 }
