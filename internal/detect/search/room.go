@@ -72,7 +72,7 @@ func (x *Room) Module() web.Module {
 		Permissions: []web.Permission{MayRead, MaySave},
 		Help:        "search",
 		Nav:         []web.NavItem{{House: "detect", Key: "search.title", Path: "/search", Permission: MayRead, Order: 10}},
-		Routes: []web.Route{
+		Routes: append([]web.Route{
 			{Pattern: "GET /search", Permission: MayRead, Handle: x.page},
 			{Pattern: "GET /search/histogram", Permission: MayRead, Handle: x.histogram},
 			{Pattern: "GET /search/fields", Permission: MayRead, Handle: x.fields},
@@ -86,6 +86,6 @@ func (x *Room) Module() web.Module {
 			{Pattern: "GET /api/v1/search/fields", Permission: MayRead, Handle: x.apiFields, Doc: docFields()},
 			{Pattern: "GET /api/v1/search/values", Permission: MayRead, Handle: x.apiValues, Doc: docValues()},
 			{Pattern: "GET /api/v1/search/hits", Permission: MayRead, Handle: x.apiHits, Doc: docHits()},
-		},
+		}, x.savedRoutes()...),
 	}
 }

@@ -324,3 +324,21 @@ func TestSavedSearches(t *testing.T) {
 		t.Errorf("a reader saves: %d", w.Code)
 	}
 }
+
+func TestProgramsSaveSearches(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t, recent(10)...)
+	const path = "/api/v1/search/saved"
+	r.Call(webtest.Robot, "POST", path, `{"name":"root","query":"user.name:=root","since":"7d"}`, http.StatusNoContent, nil)
+	var list struct {
+		Items []struct{ ID, Name, Query, Since string }
+	}
+	r.Call(webtest.Reader, "GET", path, "", http.StatusOK, &list)
+	if len(list.Items) != 1 || list.Items[0].Query != "user.name:=root" || list.Items[0].Since != "7d" {
+		t.Fatalf("%+v", list)
+	}
+	r.Call(webtest.Robot, "POST", path, `{"name":""}`, http.StatusBadRequest, nil)
+	r.Call(webtest.Reader, "POST", path, `{"name":"x"}`, http.StatusForbidden, nil)
+	r.Call(webtest.Robot, "DELETE", path+"/"+list.Items[0].ID, "", http.StatusNoContent, nil)
+	r.Call(webtest.Robot, "DELETE", path+"/"+list.Items[0].ID, "", http.StatusNotFound, nil)
+}

@@ -64,14 +64,14 @@ func (x *Room) Module() web.Module {
 		Commands:    []web.Command{{Key: "source.connect", Path: "/sources/-/connect"}},
 		Help:        "sources",
 		Nav:         []web.NavItem{{House: "detect", Key: "source.title", Path: "/sources", Permission: MayRead, Order: 40}},
-		Routes: []web.Route{
+		Routes: append([]web.Route{
 			{Pattern: "GET /sources", Permission: MayRead, Handle: x.list},
 			{Pattern: "GET /sources/{name}", Permission: MayRead, Handle: x.detail},
 			{Pattern: "GET /sources/-/connect", Permission: MayWrite, Handle: x.connect},
 			{Pattern: "POST /sources/-/tokens", Permission: MayWrite, Handle: x.create},
 			{Pattern: "POST /sources/-/tokens/{id}/revoke", Permission: MayWrite, Handle: x.revoke},
 			{Pattern: "GET /sources/-/certificate", Permission: MayRead, Handle: x.certificate},
-		},
+		}, x.apiRoutes()...),
 	}
 }
 

@@ -226,3 +226,25 @@ func TestPictures(t *testing.T) {
 			chromedp.Navigate(server.URL+"/signin"), webtest.SetCookie("visitor", "admin"), webtest.SetCookie("yagura_lang", "ja"), chromedp.Navigate(server.URL+path))
 	}
 }
+
+func TestProgramsMakeTokens(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	const path = "/api/v1/sources/-/tokens"
+	var made struct{ ID, Source, Secret, Hint string }
+	r.Call(webtest.Robot, "POST", path, `{"source":"web-1"}`, http.StatusCreated, &made)
+	if !tokenText.MatchString(made.Secret) || made.Source != "web-1" || !strings.HasSuffix(made.Secret, made.Hint) {
+		t.Errorf("%+v", made)
+	}
+	r.Call(webtest.Robot, "POST", path, `{"source":"a b"}`, http.StatusBadRequest, nil)
+	r.Call(webtest.Reader, "POST", path, `{"source":"x"}`, http.StatusForbidden, nil)
+	r.Call(webtest.Robot, "DELETE", path+"/"+made.ID, "", http.StatusNoContent, nil)
+	r.Call(webtest.Robot, "DELETE", path+"/"+made.ID, "", http.StatusNotFound, nil)
+	var list struct {
+		Items []struct{ ID, Secret, Revoked string }
+	}
+	r.Call(webtest.Reader, "GET", path, "", http.StatusOK, &list)
+	if len(list.Items) != 1 || list.Items[0].Revoked == "" || list.Items[0].Secret != "" {
+		t.Errorf("%+v", list)
+	}
+}

@@ -38,12 +38,12 @@ func (x *Room) Module() web.Module {
 		Cards:       []web.Card{web.CardFunc(x.waiting)},
 		Help:        "people",
 		Nav:         []web.NavItem{{House: "settings", Key: "approval.title", Path: "/approvals", Permission: web.SignedIn, Order: 30}},
-		Routes: []web.Route{
+		Routes: append([]web.Route{
 			{Pattern: "GET /approvals", Permission: web.SignedIn, Handle: x.list},
 			{Pattern: "GET /approvals/{id}", Permission: web.SignedIn, Handle: x.detail},
 			{Pattern: "GET /approvals/{id}/decide", Permission: web.SignedIn, Fresh: true, Handle: x.detail},
 			{Pattern: "POST /approvals/{id}", Permission: web.SignedIn, Fresh: true, Handle: x.decide},
-		},
+		}, x.apiRoutes()...),
 	}
 }
 

@@ -52,3 +52,32 @@ func TestThePagesOfApprovals(t *testing.T) {
 		t.Errorf("approving: status %d, the box is %s", got.Code, c.colour)
 	}
 }
+
+func TestProgramsSeeRequestsAndPeopleDecide(t *testing.T) {
+	t.Parallel()
+	c, site := open(t, dbtest.New(t), "people.roles"), webtest.New(t)
+	names := func(context.Context, []string) (map[string]string, error) { return nil, nil }
+	site.Mount(approval.NewRoom(site.Site, c.Approvals, names).Module())
+	first, err := c.Do(t.Context(), aoki, wish)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Items []struct{ ID, State string }
+	}
+	site.Call(webtest.Admin, "GET", "/api/v1/approvals?waiting=true&limit=1", "", http.StatusOK, &list)
+	if len(list.Items) != 1 || list.Items[0].ID != first.ID || list.Items[0].State != "waiting" {
+		t.Fatalf("%+v", list)
+	}
+	path := "/api/v1/approvals/" + first.ID
+	site.Call(webtest.Nobody, "GET", path, "", http.StatusNotFound, nil)
+	site.Call(webtest.Robot, "POST", path, `{"answer":"approved"}`, http.StatusForbidden, nil)
+	site.Call(webtest.Admin, "POST", path, `{"answer":"withdrawn"}`, http.StatusBadRequest, nil)
+	site.Call(webtest.Admin, "DELETE", path, "", http.StatusForbidden, nil)
+	var now struct{ State, Note string }
+	site.Call(webtest.Admin, "POST", path, `{"answer":"approved","note":"可"}`, http.StatusOK, &now)
+	if now.State != "approved" || now.Note != "可" || c.colour != "red" {
+		t.Errorf("%+v, the box is %s", now, c.colour)
+	}
+	site.Call(webtest.Admin, "POST", path, `{"answer":"refused"}`, http.StatusConflict, nil)
+}

@@ -158,3 +158,23 @@ func TestAdministratorsDecideOnThePage(t *testing.T) {
 		t.Errorf("running a schedule: status %d", got)
 	}
 }
+
+func TestProgramsDecideAboutJobs(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	root := "/api/v1/jobs/"
+	var job struct{ State jobs.State }
+	h.Call(webtest.Reader, "POST", root+h.ids[jobs.Waiting]+"/cancel", "", http.StatusForbidden, nil)
+	h.Call(webtest.Robot, "POST", root+h.ids[jobs.Waiting]+"/cancel", "", http.StatusOK, &job)
+	if job.State != jobs.Cancelled {
+		t.Errorf("cancelled, it is %s", job.State)
+	}
+	h.Call(webtest.Robot, "POST", root+h.ids[jobs.Cancelled]+"/retry", "", http.StatusOK, &job)
+	if job.State == jobs.Cancelled {
+		t.Errorf("tried again, it is %s", job.State)
+	}
+	h.Call(webtest.Robot, "POST", root+h.ids[jobs.Done]+"/retry", "", http.StatusConflict, nil)
+	h.Call(webtest.Robot, "POST", root+"none/cancel", "", http.StatusNotFound, nil)
+	h.Call(webtest.Robot, "POST", root+"schedules/letter.digest/run", "", http.StatusNoContent, nil)
+	h.Call(webtest.Robot, "POST", root+"schedules/none/run", "", http.StatusNotFound, nil)
+}

@@ -46,12 +46,12 @@ func (x *Room) Module() web.Module {
 		Permissions: []web.Permission{MayRead, MayVerify},
 		Help:        "ledger",
 		Nav:         []web.NavItem{{House: "settings", Key: "ledger.title", Path: "/ledger", Permission: MayRead, Order: 40}},
-		Routes: []web.Route{
+		Routes: append([]web.Route{
 			{Pattern: "GET /ledger", Permission: MayRead, Handle: x.list},
 			{Pattern: "GET /ledger/checkpoint", Permission: MayRead, Handle: x.checkpoint},
 			{Pattern: "GET /ledger/proof/{table}/{key}", Permission: MayRead, Handle: x.proof},
 			{Pattern: "POST /ledger/verify", Permission: MayVerify, Handle: x.verify},
-		},
+		}, x.apiRoutes()...),
 	}
 }
 

@@ -87,6 +87,16 @@ func TestTheAuditorsPage(t *testing.T) {
 			t.Errorf("%s: status %d: %s", path, got.Code, got.Body)
 		}
 	}
+	var state struct {
+		Size int64
+		Last *struct{ Problems int }
+	}
+	site.Call(webtest.Reader, "GET", "/api/v1/ledger", "", http.StatusOK, &state)
+	site.Call(webtest.Reader, "POST", "/api/v1/ledger/verify", "", http.StatusForbidden, nil)
+	site.Call(webtest.Robot, "POST", "/api/v1/ledger/verify", "", http.StatusAccepted, nil)
+	if state.Size < 2 {
+		t.Errorf("%+v", state)
+	}
 	if got := site.Do(webtest.Request{As: webtest.Reader, Path: "/ledger/verify", Form: url.Values{}}); got.Code != http.StatusForbidden {
 		t.Errorf("a reader verifies: status %d", got.Code)
 	}

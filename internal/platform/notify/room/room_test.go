@@ -329,3 +329,35 @@ func TestATargetIsTestedAndItsSecretShownOnce(t *testing.T) {
 	p.post(422, "/notifications/targets", "name", "x", "kind", "slack", "lang", "en", "address", "http://example.com/x")
 	p.post(303, path+"/delete", "version", "3")
 }
+
+func TestProgramsReadNotices(t *testing.T) {
+	t.Parallel()
+	p := open(t)
+	p.send(opened("1", "first", notify.High), opened("2", "second", notify.High))
+	type list struct{ Items []struct{ ID string } }
+	unread := func() (l list) {
+		t.Helper()
+		p.Call(webtest.Admin, "GET", "/api/v1/notifications?unread=true", "", http.StatusOK, &l)
+		return l
+	}
+	first := unread()
+	if len(first.Items) != 2 {
+		t.Fatalf("%+v", first)
+	}
+	p.Call(webtest.Reader, "POST", "/api/v1/notifications/"+first.Items[0].ID+"/read", "", http.StatusNotFound, nil)
+	p.Call(webtest.Admin, "POST", "/api/v1/notifications/"+first.Items[0].ID+"/read", "", http.StatusNoContent, nil)
+	if left := unread(); len(left.Items) != 1 || left.Items[0].ID != first.Items[1].ID {
+		t.Errorf("%+v", left)
+	}
+	p.Call(webtest.Admin, "POST", "/api/v1/notifications/read", `{"until":"2001-01-01T00:00:00Z"}`, http.StatusNoContent, nil)
+	if left := unread(); len(left.Items) != 1 {
+		t.Errorf("what came later is read: %+v", left)
+	}
+	p.Call(webtest.Admin, "POST", "/api/v1/notifications/read", "", http.StatusNoContent, nil)
+	if left := unread(); len(left.Items) != 0 {
+		t.Errorf("%+v", left)
+	}
+	p.Call(webtest.Robot, "GET", "/api/v1/notifications/deliveries?state=sent", "", http.StatusOK, &list{})
+	p.Call(webtest.Robot, "GET", "/api/v1/notifications/deliveries?state=lost", "", http.StatusBadRequest, nil)
+	p.Call(webtest.Robot, "POST", "/api/v1/notifications/deliveries/none/retry", "", http.StatusNotFound, nil)
+}

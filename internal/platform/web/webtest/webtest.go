@@ -199,6 +199,24 @@ func (s *Site) Do(q Request) *httptest.ResponseRecorder {
 	return w
 }
 
+// Call sends a program's request with a JSON body, fails unless it is answered with the status, and reads the answer into a value, nil for none.
+func (s *Site) Call(as Visitor, method, path, body string, status int, into any) {
+	s.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set(header, string(as))
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	if w.Code != status {
+		s.t.Fatalf("%s %s as %q: status %d, want %d\n%s", method, path, as, w.Code, status, w.Body)
+	}
+	if into != nil {
+		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
+			s.t.Fatalf("%s %s: %v\n%s", method, path, err, w.Body)
+		}
+	}
+}
+
 // Pages shows every page to the administrator in every language: each GET route without a wildcard, and paths besides
 // (for the routes that have one, and for states of a page). It fails on an answer that is no success or redirect, a
 // message that a catalogue lacks, a value that is not there, a probe that is not escaped; and on a template of the
