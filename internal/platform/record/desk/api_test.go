@@ -104,6 +104,11 @@ func TestWhatAPageCanDoTheAPICan(t *testing.T) {
 	c.call("POST", self+"/moves/give_back", `{}`, http.StatusBadRequest)
 	c.call("POST", self+"/moves/give_back", `{"why":"done"}`, 200)
 	c.call("POST", self+"/moves/again", ``, 200)
+	c.call("PUT", self+"/class", `{"class":"secret"}`, 200)
+	c.call("PUT", self+"/class", `{"class":"internal"}`, http.StatusBadRequest)
+	if class := c.call("GET", self+"/class", "", 200).Body.String(); !strings.Contains(class, `"class":"secret"`) {
+		t.Error(class)
+	}
 	c.call("DELETE", self, `{"why":"twice"}`, http.StatusNoContent, "If-Match", `"5"`)
 	c.call("PATCH", self, `{"cost":4}`, http.StatusConflict)
 	c.call("GET", "/api/v1/loans?deleted=true&thing=pc", "", 200)

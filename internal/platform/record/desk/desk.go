@@ -117,6 +117,7 @@ func (d *Desk) Module(room Room) web.Module {
 	m.Routes = append(m.Routes, x.apiApprovals()...)
 	m.Routes = append(m.Routes, x.apiViews()...)
 	m.Routes = append(m.Routes, x.apiBulk()...)
+	m.Routes = append(m.Routes, x.apiClass()...)
 	if !k.Without.Import {
 		m.Routes = append(m.Routes, x.apiImports()...)
 	}
