@@ -205,13 +205,14 @@ func TestAnUploadIsForgottenAfterAnHour(t *testing.T) {
 	var later atomic.Int64
 	d := dbtest.NewAt(t, func() time.Time { return time.Now().Add(time.Duration(later.Load())) })
 	s := open(t, d)
-	if _, err := s.Upload(t.Context(), baba, "loan", "x", rows("number|title\nL-1|x")); err != nil {
+	const lines = 2100 // more than are forgotten at once
+	if _, err := s.Upload(t.Context(), baba, "loan", "x", rows("number|title"+strings.Repeat("\nL-1|x", lines))); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
 		wait time.Duration
 		want int
-	}{{0, 1}, {record.KeepUpload + time.Minute, 0}} {
+	}{{0, lines}, {record.KeepUpload + time.Minute, 0}} {
 		later.Store(int64(step.wait))
 		if err := s.ForgetUploads(t.Context()); err != nil {
 			t.Fatal(err)

@@ -274,18 +274,9 @@ func (s *Store) waitFor(tx *db.Tx, t *Task, before, after []string) error {
 	if len(after) > maxWaits || len(after) > 0 && t.Of.IsZero() {
 		return Wrong{"after": invalid("record.fault.task_after", nil, "a task waits for others of its record, for %d at most", maxWaits)}
 	}
-	for _, id := range after {
-		other, err := scanTask(tx.QueryRow(`SELECT `+taskColumns+` FROM record_task WHERE id = $1`, id))
-		if fault.Is(err, fault.NotFound) || err == nil && (other.Of != t.Of || id == t.ID) {
-			err = Wrong{"after": invalid("record.fault.task_after", nil, "there is no other task %.40q of this record", id)}
-		}
-		if err != nil {
+	if len(after) > 0 {
+		if err := mayWaitFor(tx, t, after); err != nil {
 			return err
-		}
-		if circle, err := s.waitsFor(tx, id, t.ID); err != nil {
-			return err
-		} else if circle {
-			return Wrong{"after": invalid("record.fault.task_circle", []any{other.Title}, "each would wait for the other")}
 		}
 	}
 	rows, err := db.List(tx, scanWait, `SELECT id, task_id, after_id FROM record_task_after WHERE task_id = $1`, t.ID)
@@ -312,24 +303,32 @@ type wait struct{ id, task, after string }
 
 func scanWait(row db.Scanner) (w wait, err error) { return w, row.Scan(&w.id, &w.task, &w.after) }
 
-// waitsFor reports whether a task waits for another, directly or through others.
-func (s *Store) waitsFor(tx *db.Tx, task, other string) (bool, error) {
-	seen, queue := map[string]bool{task: true}, []string{task}
-	for len(queue) > 0 {
-		at := queue[0]
-		queue = queue[1:]
-		if at == other {
-			return true, nil
+// mayWaitFor refuses tasks that are not others of the task's record, and those that wait for it, directly or through others.
+func mayWaitFor(tx *db.Tx, t *Task, after []string) error {
+	w := new(db.Where)
+	db.In(w, "id", after)
+	others, err := db.List(tx, scanTask, `SELECT `+taskColumns+` FROM record_task`+w.String(), w.Args()...)
+	if err != nil {
+		return err
+	}
+	known := make(map[string]*Task, len(others))
+	for _, other := range others {
+		known[other.ID] = other
+	}
+	waiting, err := db.List(tx, func(row db.Scanner) (id string, err error) { return id, row.Scan(&id) }, `WITH RECURSIVE waiting(id) AS (
+		SELECT task_id FROM record_task_after WHERE after_id = $1
+		UNION SELECT a.task_id FROM record_task_after AS a JOIN waiting ON a.after_id = waiting.id) SELECT id FROM waiting`, t.ID)
+	if err != nil {
+		return err
+	}
+	for _, id := range after {
+		other := known[id]
+		if other == nil || other.Of != t.Of || id == t.ID {
+			return Wrong{"after": invalid("record.fault.task_after", nil, "there is no other task %.40q of this record", id)}
 		}
-		rows, err := db.List(tx, scanWait, `SELECT id, task_id, after_id FROM record_task_after WHERE task_id = $1 LIMIT $2`, at, maxWaits)
-		if err != nil {
-			return false, err
-		}
-		for _, row := range rows {
-			if !seen[row.after] {
-				seen[row.after], queue = true, append(queue, row.after)
-			}
+		if slices.Contains(waiting, id) {
+			return Wrong{"after": invalid("record.fault.task_circle", []any{other.Title}, "each would wait for the other")}
 		}
 	}
-	return false, nil
+	return nil
 }

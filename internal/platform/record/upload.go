@@ -223,46 +223,66 @@ func (s *Store) keepLines(ctx context.Context, u *Upload, batch []Line) error {
 
 // forget drops the lists that waited too long, and makes room for one more of the person's.
 func (s *Store) forget(ctx context.Context, by *auth.User) error {
-	return s.opt.DB.Write(ctx, func(tx *db.Tx) error {
+	var old []string
+	err := s.opt.DB.Read(ctx, func(tx *db.Tx) (err error) {
 		id := func(row db.Scanner) (id string, err error) { return id, row.Scan(&id) }
-		old, err := db.List(tx, id, `SELECT id FROM record_upload WHERE at < $1 LIMIT 100`, db.Micros(tx.Now().Add(-KeepUpload)))
+		old, err = db.List(tx, id, `SELECT id FROM record_upload WHERE at < $1 LIMIT 100`, db.Micros(tx.Now().Add(-KeepUpload)))
 		if err != nil {
 			return err
 		}
 		mine, err := db.List(tx, id, `SELECT id FROM record_upload WHERE person = $1 ORDER BY at DESC, id DESC LIMIT 1000`, by.ID)
-		if err != nil {
-			return err
-		}
-		if len(mine) >= maxUploads {
+		if err == nil && len(mine) >= maxUploads {
 			old = append(old, mine[maxUploads-1:]...)
 		}
-		return drop(tx, old...)
+		return err
 	})
-}
-
-func drop(tx *db.Tx, ids ...string) error {
-	for _, id := range ids {
-		if _, err := tx.Exec(`DELETE FROM record_upload_line WHERE upload_id = $1`, id); err != nil {
-			return err
-		}
-		if _, err := tx.Exec(`DELETE FROM record_upload WHERE id = $1`, id); err != nil {
+	if err != nil {
+		return err
+	}
+	for _, id := range old {
+		if err := s.drop(ctx, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// dropBatch is how many lines of a list are dropped at once: others write in between.
+const dropBatch = 2000
+
+// drop forgets a list: first it is one that waited too long, whatever its age, so that nobody sees it in part and what a crash leaves is found by
+// the next to forget; then its lines go, and it.
+func (s *Store) drop(ctx context.Context, id string) error {
+	err := s.opt.DB.Write(ctx, func(tx *db.Tx) error {
+		_, err := tx.Exec(`UPDATE record_upload SET at = 0 WHERE id = $1`, id)
+		return err
+	})
+	for more := true; more && err == nil; {
+		err = s.opt.DB.Write(ctx, func(tx *db.Tx) error {
+			n, err := tx.Exec(`DELETE FROM record_upload_line WHERE upload_id = $1 AND line IN (SELECT line FROM record_upload_line WHERE upload_id = $1 ORDER BY line LIMIT $2)`, id, dropBatch)
+			if more = n == dropBatch; err != nil || more {
+				return err
+			}
+			_, err = tx.Exec(`DELETE FROM record_upload WHERE id = $1`, id)
+			return err
+		})
+	}
+	return err
+}
+
 // DropUpload forgets a list.
 func (s *Store) DropUpload(ctx context.Context, by *auth.User, kind, id string) error {
-	return s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-		if _, err := s.uploadHead(tx, by, kind, id); err != nil {
-			if fault.Is(err, fault.NotFound) {
-				return nil // it never came as far as being kept
-			}
-			return err
-		}
-		return drop(tx, id)
+	err := s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		_, err := s.uploadHead(tx, by, kind, id)
+		return err
 	})
+	if fault.Is(err, fault.NotFound) {
+		return nil // it never came as far as being kept
+	}
+	if err != nil {
+		return err
+	}
+	return s.drop(ctx, id)
 }
 
 // ForgetUploads drops the lists that waited too long, whoever sent them.
