@@ -91,6 +91,12 @@ func Explain(r *Rule, ev Event, opts Options, filters ...*Filter) (*Explanation,
 	return &Explanation{Rule: r, Matched: root.Holds, Why: root}, nil
 }
 
+// asked is a value of the event that is looked at, with its folded text.
+type asked struct {
+	Field
+	folded string
+}
+
 // explainer asks a rule's questions about an event.
 type explainer struct {
 	rule     *Rule
@@ -125,7 +131,7 @@ func (x *explainer) logsource() (*Reason, error) {
 			want := newCondition(0, c.Values)
 			for _, v := range x.named([]string{c.Field}, false) {
 				condition.show(v)
-				condition.Holds = condition.Holds || !v.Null && want.holds(fold(v.Value))
+				condition.Holds = condition.Holds || !v.Null && want.holds(v.folded)
 			}
 			part.Parts = append(part.Parts, condition)
 			part.Holds = part.Holds && condition.Holds
@@ -137,7 +143,7 @@ func (x *explainer) logsource() (*Reason, error) {
 }
 
 // show lists a value of the event.
-func (r *Reason) show(v Field) {
+func (r *Reason) show(v asked) {
 	switch {
 	case len(r.Values) == maxShown:
 		r.Omitted++
@@ -224,7 +230,7 @@ func (x *explainer) item(it *item) *Reason {
 }
 
 // value asks about one value of the rule.
-func (x *explainer) value(want scalar, tests []test, values []Field) *Reason {
+func (x *explainer) value(want scalar, tests []test, values []asked) *Reason {
 	r := &Reason{Kind: ReasonValue, Text: want.text, Line: want.line}
 	if want.kind == scalarNull {
 		r.Text = "null"
@@ -248,7 +254,7 @@ func (x *explainer) value(want scalar, tests []test, values []Field) *Reason {
 }
 
 // passes reports whether a value of the event satisfies a test.
-func (x *explainer) passes(t *test, v Field) bool {
+func (x *explainer) passes(t *test, v asked) bool {
 	switch {
 	case t.kind == testExists:
 		return false
@@ -257,20 +263,20 @@ func (x *explainer) passes(t *test, v Field) bool {
 	case t.kind == testGlob && t.glob.cased:
 		return t.glob.match(v.Value)
 	case t.kind == testGlob:
-		return t.glob.match(fold(v.Value))
+		return t.glob.match(v.folded)
 	case t.kind == testFieldref:
-		return slices.ContainsFunc(x.values(t.other, nil), func(other Field) bool {
+		return slices.ContainsFunc(x.values(t.other, nil), func(other asked) bool {
 			if t.cased || other.Null {
 				return !other.Null && t.relates(v.Value, other.Value)
 			}
-			return t.relates(fold(v.Value), fold(other.Value))
+			return t.relates(v.folded, other.folded)
 		})
 	}
-	return t.passesRaw(v.Value)
+	return (t.kind != testRegexp || t.meets(v.folded)) && t.passesRaw(v.Value)
 }
 
 // values returns the event's values of a rule's field, and tells r under which names it looked.
-func (x *explainer) values(name string, r *Reason) []Field {
+func (x *explainer) values(name string, r *Reason) []asked {
 	keywords := name == ""
 	var names []string
 	if keywords {
@@ -282,9 +288,10 @@ func (x *explainer) values(name string, r *Reason) []Field {
 		r.Fields = names
 	}
 	if keywords && names == nil {
-		all := make([]Field, x.ev.NumFields())
+		all := make([]asked, x.ev.NumFields())
 		for i := range all {
-			all[i].Name, all[i].Value, all[i].Null = x.ev.Field(i)
+			name, value, null := x.ev.Field(i)
+			all[i] = asked{Field{name, value, null}, fold(value)}
 		}
 		return all
 	}
@@ -292,12 +299,12 @@ func (x *explainer) values(name string, r *Reason) []Field {
 }
 
 // named returns the values of the fields of those names; with first only of the first one that the event has.
-func (x *explainer) named(names []string, first bool) []Field {
-	var values []Field
+func (x *explainer) named(names []string, first bool) []asked {
+	var values []asked
 	for _, want := range names {
 		for i := range x.ev.NumFields() {
 			if name, value, null := x.ev.Field(i); name == want {
-				values = append(values, Field{name, value, null})
+				values = append(values, asked{Field{name, value, null}, fold(value)})
 			}
 		}
 		if first && len(values) > 0 {
