@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -65,6 +66,43 @@ func FuzzParse(f *testing.F) {
 			if len(got) != len(want) {
 				t.Errorf("Matcher finds %d rules, oracle %d", len(got), len(want))
 			}
+		}
+	})
+}
+
+// Texts are found in a value wherever they stand, and nowhere else, whatever is looked for beside them.
+func FuzzMatcher(f *testing.F) {
+	f.Add("mimikatz", "sekurlsa::logonpasswords", `C:\Temp\MIMIKATZ.exe sekurlsa::LogonPasswords`, true)
+	f.Add("abc", "bcdefgh", "abcdefgh", false)
+	f.Add("\u212aelvin", "k", "kelvin ſ", true)
+	f.Add("ß", "ss", "STRASSE \xc3\x9f\xff", false)
+	f.Fuzz(func(t *testing.T, a, b, value string, many bool) {
+		if !utf8.ValidString(a) || !utf8.ValidString(b) || len(a)+len(b) > 1000 || len(value) > 10_000 {
+			return
+		}
+		escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`)
+		var rules []*Rule
+		for _, m := range []modifier{modContains, modStartswith, modEndswith, modCased} {
+			it := &item{field: "F", chain: []modifier{m}, mods: 1 << m, values: []scalar{{text: escape.Replace(a)}, {text: escape.Replace(b)}}}
+			if many { // more than are tried one by one
+				for i := range 6 {
+					it.values = append(it.values, scalar{text: "\x00" + strings.Repeat("x", 2*i)})
+				}
+			}
+			// The second part has the item looked for only once the first has selected the rule.
+			field := &expr{op: exprItem, item: it}
+			there := &item{field: "G", values: []scalar{{text: "selected"}}}
+			rules = append(rules, &Rule{Title: m.String(), detection: &detection{expr: field, items: []*item{it}}},
+				&Rule{Title: m.String(), detection: &detection{expr: combine(exprAnd, []*expr{{op: exprItem, item: there}, field}), items: []*item{there, it}}})
+		}
+		m, problems := Compile(rules, nil, Options{})
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		ev := Fields{{Name: "F", Value: value}, {Name: "G", Value: "selected"}}
+		got, want := m.Match(ev, m.NewScratch()), NewOracle(rules, nil, Options{}).Match(ev)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q and %q in %q: Matcher finds %d, oracle %d", a, b, value, len(got), len(want))
 		}
 	})
 }

@@ -1,5 +1,7 @@
 package sigma
 
+import "slices"
+
 // Matcher is a set of rules made ready for matching. It never changes and is safe for concurrent use; each
 // goroutine brings its own Scratch.
 //
@@ -105,6 +107,57 @@ func (m *Matcher) Without(leave func(*Rule) bool) *Matcher {
 		less.off[i] = m.leaves(int32(i)) || leave(m.rules[i].rule)
 	}
 	return &less
+}
+
+// Unselected is a rule that has no witness: nothing that every event it matches must hold. So it is evaluated for
+// every event of its log source.
+type Unselected struct {
+	Rule *Rule
+	// Comparisons is how many values such an event is compared with at worst, and Expressions how many of them are regular
+	// expressions.
+	Comparisons, Expressions int
+}
+
+// Unselected returns the rules that have no witness, in the order in which they were given.
+func (m *Matcher) Unselected() []Unselected {
+	var list []Unselected
+	for s := range m.sources {
+		for _, i := range m.sources[s].always {
+			if m.leaves(i) {
+				continue
+			}
+			u := Unselected{Rule: m.rules[i].rule}
+			m.count(m.rules[i].root, &u)
+			list = append(list, u)
+		}
+	}
+	place := make(map[*Rule]int, len(m.rules))
+	for i := range m.rules {
+		place[m.rules[i].rule] = i
+	}
+	slices.SortFunc(list, func(a, b Unselected) int { return place[a.Rule] - place[b.Rule] })
+	return list
+}
+
+// count adds what evaluating a node may cost.
+func (m *Matcher) count(id int32, u *Unselected) {
+	n := &m.nodes[id]
+	if n.op != exprItem {
+		for _, kid := range m.kids[n.start:n.end] {
+			m.count(kid, u)
+		}
+		return
+	}
+	p := &m.preds[n.arg]
+	if p.unit >= 0 || p.null || p.kind != predValues {
+		u.Comparisons++
+	}
+	for _, tests := range [][]*test{p.verify, p.rest} {
+		for _, t := range tests {
+			u.Comparisons++
+			u.Expressions += btoi(t.kind == testRegexp)
+		}
+	}
 }
 
 func (m *Matcher) leaves(i int32) bool { return m.off != nil && m.off[i] }

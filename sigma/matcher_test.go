@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"yagura/sigma"
 )
 
@@ -76,6 +78,37 @@ detection:
 		if got := titles(row.m.Rules()); got != row.evaluate {
 			t.Errorf("evaluates %s, want %s", got, row.evaluate)
 		}
+	}
+}
+
+// TestUnselected: the rules that nothing selects are told, with what they cost.
+func TestUnselected(t *testing.T) {
+	t.Parallel()
+	m := compileText(t, `
+title: nothing but a negation
+logsource: {product: test}
+detection:
+  s: {F: [a, b]}
+  n: {G|re: ['x+', 'y']}
+  condition: not s and not n
+---
+title: a text
+logsource: {product: test}
+detection: {s: {F: abc}, condition: s}
+---
+title: a comparison
+logsource: {product: test}
+detection: {s: {Port|gt: 1024}, condition: s}
+`)
+	var got []string
+	for _, u := range m.Unselected() {
+		got = append(got, fmt.Sprintf("%s: %d, %d", u.Rule.Title, u.Comparisons, u.Expressions))
+	}
+	if diff := cmp.Diff([]string{"nothing but a negation: 4, 2", "a comparison: 1, 0"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if less := m.Without(func(r *sigma.Rule) bool { return r.Title == "a comparison" }).Unselected(); len(less) != 1 {
+		t.Errorf("without one of them %d are left", len(less))
 	}
 }
 

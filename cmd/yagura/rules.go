@@ -161,13 +161,37 @@ func (c *rulesLintCmd) Run(ctx context.Context, g *Globals, io *streams) error {
 			return err
 		}
 	}
-	fmt.Fprintf(io.err, "%d rules in %d files, %d active; %d refused, %d correlations, %d without a placeholder's value, %d of an unknown log source, %d unmapped fields, %d replaced, %d warnings\n",
+	unselected := set.Unselected()
+	for _, u := range unselected {
+		if err := c.costly(io.out, enc, u); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(io.err, "%d rules in %d files, %d active; %d refused, %d correlations, %d without a placeholder's value, %d of an unknown log source, %d unmapped fields, %d replaced, %d warnings; %d tried on every event of their log source\n",
 		len(set.Rules), set.Files, set.Active(), byKind[sigma.ProblemRefused], byKind[sigma.ProblemCorrelation], byKind[sigma.ProblemPlaceholder],
-		byKind[sigma.ProblemUnknownLogsource], byKind[sigma.ProblemUnmappedField], byKind[rule.Replaced], byKind[sigma.ProblemWarning])
+		byKind[sigma.ProblemUnknownLogsource], byKind[sigma.ProblemUnmappedField], byKind[rule.Replaced], byKind[sigma.ProblemWarning], len(unselected))
 	if c.Strict && len(set.Problems) > 0 {
 		return fault.New(fault.Invalid, "", "%d findings", len(set.Problems))
 	}
 	return nil
+}
+
+// costly prints a rule that is tried on every event of its log source. That is no finding: the rule works.
+func (c *rulesLintCmd) costly(w io.Writer, enc *json.Encoder, u sigma.Unselected) error {
+	r := u.Rule
+	reason := fmt.Sprintf("no text selects the rule: every event of %s is compared with %d values, %d of them regular expressions", r.Logsource, u.Comparisons, u.Expressions)
+	if !c.JSON {
+		_, err := fmt.Fprintf(w, "%-18s %s\n", "costly", oneLine(sigma.Problem{File: r.File, Line: r.Line, Title: r.Title, Reason: reason}.Error()))
+		return err
+	}
+	return enc.Encode(struct {
+		Kind   string `json:"kind"`
+		File   string `json:"file"`
+		Line   int    `json:"line"`
+		RuleID string `json:"rule_id"`
+		Title  string `json:"title"`
+		Reason string `json:"reason"`
+	}{"costly", r.File, r.Line, r.ID, r.Title, reason})
 }
 
 type rulesTestCmd struct {

@@ -141,3 +141,7 @@ func (l *Library) Try(key string, format intake.Format, dataset string, data []b
 func (s *Set) Explain(r *sigma.Rule, ev sigma.Event) (*sigma.Explanation, error) {
 	return sigma.Explain(r, ev, s.opt.compileOptions(), s.filters...)
 }
+
+// Unselected returns the rules that are tried on every event of their log source, with what that costs, the disabled ones among
+// them.
+func (s *Set) Unselected() []sigma.Unselected { return s.whole.Unselected() }
