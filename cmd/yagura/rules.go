@@ -49,7 +49,7 @@ func loadRules(ctx context.Context, g *Globals, paths []string) (*rule.Set, erro
 	if err != nil {
 		return nil, err
 	}
-	// Which rules are turned off stands in the database, if there is one yet.
+	// Where rules stand is in the database, if there is one yet.
 	place := conf.Database.URL.Reveal()
 	if place == "" {
 		place = app.DatabasePath(conf)
@@ -65,7 +65,7 @@ func loadRules(ctx context.Context, g *Globals, paths []string) (*rule.Set, erro
 	if err := d.Migrate(ctx, "rule", rule.Migrations()); err != nil {
 		return nil, err
 	}
-	if opt.Disabled, err = rule.DisabledIn(ctx, d); err != nil {
+	if opt.States, err = rule.NewStates(d).All(ctx); err != nil {
 		return nil, err
 	}
 	return rule.Load(opt)
@@ -97,16 +97,12 @@ func (c *rulesListCmd) Run(ctx context.Context, g *Globals, io *streams) error {
 	return nil
 }
 
-// state says in a word whether the rule is evaluated.
+// state says in a word where the rule stands, or that it cannot be used.
 func state(r *rule.Rule) string {
-	switch {
-	case r.Active:
-		return "active"
-	case !r.Enabled:
-		return "disabled"
-	default:
+	if r.State.Runs() && !r.Active {
 		return "not used"
 	}
+	return string(r.State)
 }
 
 func listJSON(w io.Writer, set *rule.Set) error {

@@ -375,13 +375,16 @@ func tableNames() string {
 func TestWhatPeopleDoIsInTheLedger(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
+	if err := h.Rules.Mirror(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for _, do := range []struct {
 		path string
 		form url.Values
 	}{
 		{"/search/saved", url.Values{"name": {"夜間の失敗"}, "q": {"event.code:=4625"}, "since": {"24h"}}},
 		{"/sources/-/tokens", url.Values{"name": {"pc-winlogbeat"}, "kind": {"winlogbeat"}}},
-		{"/rules/-/state", url.Values{"key": {h.Rules.Set().Rules[0].Key}, "state": {"disabled"}}},
+		{"/rules/" + h.Rules.Set().Rules[0].Key + "/move/retire", url.Values{"version": {"1"}, "why": {"試験"}}},
 		{"/roles", url.Values{"name": {"store-desk"}, "title": {"店舗窓口"}, "permission": {"alert.read"}, "version": {"0"}}},
 	} {
 		if got := h.ask("admin", http.MethodPost, do.path, do.form); got.Code >= 400 {

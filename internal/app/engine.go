@@ -43,6 +43,7 @@ type Engine struct {
 	Tokens   *source.Tokens
 	Pipeline *pipeline.Pipeline
 	Search   *search.Service
+	States   *rule.States
 	Rules    *rule.Library // nil until LoadRules
 	Sources  *rulesource.Store
 
@@ -86,9 +87,15 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 	if err := e.openNoise(ctx); err != nil {
 		return e, err
 	}
+	e.States = rule.NewStates(e.DB)
+	if err := e.Record.Register(ctx, rule.RecordKind(e.ruleTitles, e.States.Moved)); err != nil {
+		return e, err
+	}
 	e.Alerts = alert.NewStore(e.DB, alert.Options{
-		Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Records: e.Record, Units: e.Accounts, Notify: e.Notify, Noise: e.Noise, Flood: int64(c.Alerts.Flood),
+		Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Records: e.Record, Units: e.Accounts, Rules: e.States, Notify: e.Notify,
+		Noise: e.Noise, Flood: int64(c.Alerts.Flood),
 	})
+	e.registerRuleJobs()
 	notices.Wire(e.Record, e.Notify) // all kinds of records are registered
 	if e.Tokens, err = source.OpenTokens(ctx, e.DB, e.Ledger); err != nil {
 		return e, err
@@ -138,7 +145,7 @@ func (e *Engine) LoadRules(ctx context.Context) error {
 		}
 	}
 	opt.Trees = e.trees
-	e.Rules, err = rule.Open(ctx, rule.Options{LoadOptions: opt, DB: e.DB, Ledger: e.Ledger, Log: e.log})
+	e.Rules, err = rule.Open(ctx, rule.Options{LoadOptions: opt, States: e.States, Records: e.Record, Ledger: e.Ledger, Log: e.log})
 	return err
 }
 
@@ -179,7 +186,7 @@ func (e *Engine) reloadRules() {
 }
 
 // trees are the rule files of the sources. What cannot be had is missing until it can.
-func (e *Engine) trees() []rule.Tree {
+func (e *Engine) trees() ([]rule.Tree, error) {
 	found, err := e.Sources.Trees(context.Background())
 	if err != nil {
 		e.log.Error("rules of a source are missing", "error", err)
@@ -188,7 +195,7 @@ func (e *Engine) trees() []rule.Tree {
 	for i, t := range found {
 		list[i] = rule.Tree{Name: t.Title, FS: t.FS, Starts: t.Starts}
 	}
-	return list
+	return list, err
 }
 
 // ruleTitles are a rule's titles, by which its alerts are found; none before the rules are loaded.

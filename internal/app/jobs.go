@@ -23,6 +23,13 @@ func (x *Records) regular(spec jobs.Spec, when string, do func(ctx context.Conte
 	x.Jobs.Schedule(spec.Name, jobs.MustCron(when, x.Organisation.Zone), spec.Name, struct{}{})
 }
 
+// registerRuleJobs keeps up the figures that lists of rules show.
+func (e *Engine) registerRuleJobs() {
+	e.regular(jobs.Spec{Name: "rule.figures", Owner: "rule", Attempts: 1}, "*/2 * * * *", func(ctx context.Context) error {
+		return e.States.Figures(ctx, e.Alerts, time.Now())
+	})
+}
+
 // registerJobs has the regular work of the floor done by jobs: once, however many nodes there are, and where people see how it went.
 // Rooms register theirs where they are made.
 func (x *Records) registerJobs(log *slog.Logger) {

@@ -72,6 +72,7 @@ func furnish(t *testing.T) *furnished {
 	must(err)
 	f.employee, err = f.Accounts.Create(ctx, auth.NewPerson{Email: "kato@marumado.example", Name: "加藤 樹", Roles: []string{"employee"}, State: auth.Active})
 	must(err)
+	must(f.Rules.Mirror(ctx))
 	f.Start()
 	for _, batch := range demo.New(20261123).Backlog(time.Now().Add(-time.Second), 24*time.Hour) {
 		must(f.Pipeline.Accept(ctx, batch))
@@ -93,7 +94,7 @@ func furnish(t *testing.T) *furnished {
 	}{
 		{"/search/saved", url.Values{"name": {"夜間の失敗"}, "q": {"event.code:=4625"}, "since": {"24h"}}},
 		{"/sources/-/tokens", url.Values{"name": {"pc-winlogbeat"}, "kind": {"winlogbeat"}}},
-		{"/rules/-/state", url.Values{"key": {f.Rules.Set().Rules[0].Key}, "state": {"disabled"}}},
+		{"/rules/" + f.Rules.Set().Rules[0].Key + "/move/shadow", url.Values{"version": {"1"}, "why": {"まず件数を見る"}}},
 		{"/roles", url.Values{"name": {"store-desk"}, "title": {"店舗窓口"}, "permission": {"alert.read"}, "version": {"0"}}},
 		{"/notifications/targets", url.Values{"name": {"SOAR"}, "kind": {"webhook"}, "lang": {"ja"}, "address": {"https://soar.marumado.example/hook"}, "enabled": {"1"}}},
 		{"/notifications/rules", url.Values{"name": {"重大度が高いアラート"}, "enabled": {"1"}, "severity": {"high"}, "topic": {"alert.opened"}, "kind": {"alert"}, "role": {"analyst"}, "do": {"save"}}},
@@ -213,6 +214,7 @@ func unvisited() map[string]string {
 		"GET /exceptions/{id}/pdf":                "a file, which takes a press; the tests of package desk make one",
 		"GET /suppressions/{id}/pdf":              "a file, which takes a press; the tests of package desk make one",
 		"GET /alerts/{id}/pdf":                    "a file, which takes a press; the tests of package desk make one",
+		"GET /rules/{id}/pdf":                     "a file, which takes a press; the tests of package desk make one",
 		"GET /notifications/{id}":                 "leads on to what a notice is about",
 		"GET /search/tail":                        "goes on for ever",
 		"GET /account/second-factor/passkey/{id}": "takes an authenticator; the account's own tests look at it",

@@ -238,6 +238,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		debug.FreeOSMemory()                              // parsing thousands of rules leaves much behind
 		group.Go(func() error { return s.Jobs.Run(ctx) }) // the rooms have said what they do
 		group.Go(func() error { return s.Rules.Watch(ctx) })
+		group.Go(func() error { return s.Rules.Follow(ctx) })
 		group.Go(func() error { source.Keep(ctx, s.DB, s.Stats, s.Tokens, s.opt.Log); return nil })
 		return nil
 	})
@@ -326,6 +327,10 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	rules, err := s.Record.Kind(rule.Name)
+	if err != nil {
+		return nil, err
+	}
 	records := desk.New(desk.Options{Site: site, Store: s.Record, People: s.Accounts, Press: s.Press})
 	quiet, silences, err := s.noiseRoom(site, records)
 	if err != nil {
@@ -337,7 +342,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		records.Own(),
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
 		alertRoom.Module(alerts),
-		rule.NewRoom(site, rule.RoomOptions{Library: s.Rules, Alerts: s.Alerts, Beside: quiet.BesideRule}).Module(),
+		rule.NewRoom(site, records, rule.RoomOptions{Library: s.Rules, States: s.States, Alerts: s.Alerts, Beside: quiet.BesideRule}).Module(rules),
 		rulesource.NewRoom(site, records, s.Sources).Module(sources),
 		covers.Module(),
 		source.NewRoom(site, s.sourceOptions()).Module(),

@@ -73,6 +73,7 @@ func Untracked() map[string]string {
 		"alert_rule_hour":  "counts of matches over time",
 		"rulesource_fetch": "which rules are in force, as the update that was taken says, and how the last look at their source went",
 		"noise_held":       "counts of matches that made no alert",
+		"rule_shadow":      "counts of matches over time",
 		"alert_cursor":     "how far the pipeline has come",
 		"source_stat":      "counters of what sources sent",
 		"coverage_source":  "when log sources sent their latest event, as the machine has seen it",

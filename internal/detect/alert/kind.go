@@ -26,8 +26,8 @@ func RecordKind(titles func(rule string) []string) *record.Kind {
 			{Name: "user", Column: "user_name", Type: record.Logged("user.name"), Machine: true, Search: true},
 			{Name: "source_ip", Type: record.Logged("source.ip"), Machine: true, Search: true},
 			{Name: "rule", Column: "rule_id", Type: record.Text{}, Given: true, Where: exactly("rule_id", strings.ToLower)},
-			{Name: "tactic", Column: "tactics", Type: record.Choices(tactics()), Given: true},
-			{Name: "technique", Column: "techniques", Type: record.Tags{}, Given: true, Where: aboutTechnique},
+			{Name: "tactic", Column: "tactics", Type: record.Choices(Tactics()), Given: true},
+			{Name: "technique", Column: "techniques", Type: record.Tags{}, Given: true, Where: AboutTechnique},
 			{Name: "first_seen", Type: record.Moment{}, Machine: true, Sort: true},
 			{Name: "last_seen", Type: record.Moment{}, Machine: true, Sort: true},
 			{Name: "count", Type: record.Int{}, Machine: true, Sort: true},
@@ -65,8 +65,8 @@ func verdicts() (words []string) {
 	return words
 }
 
-// tactics are those of ATT&CK, by their short names in its order. Sigma writes "stealth" and "defense-impairment" for parts of one of them.
-func tactics() []string {
+// Tactics are those of ATT&CK, by their short names in its order. Sigma writes "stealth" and "defense-impairment" for parts of one of them.
+func Tactics() []string {
 	return []string{"reconnaissance", "resource-development", "initial-access", "execution", "persistence", "privilege-escalation", "defense-evasion", "stealth",
 		"defense-impairment", "credential-access", "discovery", "lateral-movement", "collection", "command-and-control", "exfiltration", "impact"}
 }
@@ -103,8 +103,8 @@ func aboutEntity(w *db.Where, texts []string, _ *record.Env) error {
 	return nil
 }
 
-// aboutTechnique is a filter by ATT&CK techniques: "T1003.001"; "T1003" finds its sub-techniques, too.
-func aboutTechnique(w *db.Where, texts []string, _ *record.Env) error {
+// AboutTechnique is a filter by ATT&CK techniques: "T1003.001"; "T1003" finds its sub-techniques, too.
+func AboutTechnique(w *db.Where, texts []string, _ *record.Env) error {
 	var some []string
 	var args []any
 	for _, text := range texts {

@@ -49,7 +49,11 @@ func (s *Store) Record(ctx context.Context, upTo string, matches []match.Match) 
 			return err
 		}
 		if len(matches) > 0 {
-			if err := s.record(tx, matches); err != nil {
+			raised, err := s.standing(tx, matches)
+			if err == nil && len(raised) > 0 {
+				err = s.record(tx, raised)
+			}
+			if err != nil {
 				return fmt.Errorf("recording %d matches: %w", len(matches), err)
 			}
 		}

@@ -33,6 +33,18 @@ func (s *Store) RuleStats(ctx context.Context, since time.Time) (map[string]Rule
 	return stats, err
 }
 
+// StatsOf returns the statistics of one rule.
+func (s *Store) StatsOf(ctx context.Context, rule string, since time.Time) (x RuleStats, err error) {
+	var last int64
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		return tx.QueryRow(`SELECT (SELECT COALESCE(MAX(last_seen), 0) FROM alert_alert WHERE rule_id = $1),
+			(SELECT COUNT(*) FROM alert_alert WHERE rule_id = $1 AND state <> 'closed'),
+			(SELECT COALESCE(SUM(count), 0) FROM alert_rule_hour WHERE rule_id = $1 AND hour >= $2)`, rule, db.Micros(since)).Scan(&last, &x.Open, &x.Matches)
+	})
+	x.Last = db.Time(last)
+	return x, err
+}
+
 // eachRule puts a figure that a query has for each rule into the statistics.
 func eachRule(tx *db.Tx, stats map[string]RuleStats, put func(x *RuleStats, figure int64), query string, args ...any) error {
 	_, err := db.List(tx, func(row db.Scanner) (struct{}, error) {

@@ -32,6 +32,7 @@ type Options struct {
 	Ledger      *ledger.Log
 	Records     *record.Store // knows the kind of RecordKind; nil: alerts are not found by words
 	Units       Units         // nil: alerts belong to no unit
+	Rules       Standings     // nil: every match is an alert
 	Notify      Notifier      // nil: nobody is told of new ones
 	Noise       Noise         // nil: every match is an alert, or joins one
 	Flood       int64         // how many alerts a rule may open in an hour of the events' clock; 0: any number

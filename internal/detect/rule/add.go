@@ -156,19 +156,23 @@ func (l *Library) Review(name string, data []byte) (*Review, error) {
 	return l.opt.Review(l.Set(), name, data)
 }
 
-// Add copies a file to the folder of added rules and returns once its rules are in use. Errors as LoadOptions.Add.
-func (l *Library) Add(ctx context.Context, name string, data []byte, replace bool) (*Review, error) {
+// Add copies a file to the folder of added rules and returns once its rules are in use, those that nobody decided about in that state. Errors as
+// LoadOptions.Add.
+func (l *Library) Add(ctx context.Context, name string, data []byte, replace bool, begin State) (*Review, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r, err := l.opt.Add(l.Set(), name, data, replace)
 	if err != nil {
 		return r, err
 	}
+	for i := range r.Rules {
+		l.begin[l.keyOf(r, i)] = begin
+	}
 	return r, l.reload(context.WithoutCancel(ctx)) // the file is there, whoever has gone
 }
 
 // Remove deletes the file of an added rule, with all rules in it. A rule of another origin is a fault.Forbidden: its
-// file is somebody else's, and the rule can be disabled.
+// file is somebody else's, and the rule can be retired.
 func (l *Library) Remove(ctx context.Context, key string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -177,7 +181,7 @@ func (l *Library) Remove(ctx context.Context, key string) error {
 		return err
 	}
 	if r.Origin != Added {
-		return fault.New(fault.Forbidden, "rule.fault.not_added", "the rule was not added here; it can be disabled")
+		return fault.New(fault.Forbidden, "rule.fault.not_added", "the rule was not added here; it can be retired")
 	}
 	if err := os.Remove(r.file.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing a rule: %w", err)

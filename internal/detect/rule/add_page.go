@@ -1,13 +1,16 @@
 package rule
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 
 	"yagura/internal/detect/alert"
 	"yagura/internal/platform/fault"
+	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/web"
 	"yagura/sigma"
 )
@@ -20,10 +23,20 @@ type addView struct {
 	Fatal      []sigma.Problem // keep the file from being added
 	Doubts     []sigma.Problem // do not
 	Replace    bool
+	State      State // where its rules begin
+	States     []web.Option
 }
 
 func (x *Room) showAdd(w http.ResponseWriter, r *http.Request) error {
-	return x.site.Render(w, r, http.StatusOK, "rule/add", &addView{})
+	return x.site.Render(w, r, http.StatusOK, "rule/add", &addView{State: Live, States: stateOptions(web.T(r))})
+}
+
+// stateOptions are where the rules of a file can begin.
+func stateOptions(p *i18n.Printer) (list []web.Option) {
+	for _, state := range []State{Draft, Shadow, Live} {
+		list = append(list, web.Option{Value: state, Label: p.T("kind.rule.state." + string(state))})
+	}
+	return list
 }
 
 // add reviews a file, and adds it when it was asked to: nothing is added that was not shown first with what it does.
@@ -37,20 +50,23 @@ func (x *Room) add(w http.ResponseWriter, r *http.Request) error {
 		view.Review, err = x.library.Review(view.Name, []byte(view.Text))
 		return x.answerAdd(w, r, view, err)
 	}
-	view.Review, err = x.library.Add(r.Context(), view.Name, []byte(view.Text), view.Replace)
+	view.Review, err = x.library.Add(r.Context(), view.Name, []byte(view.Text), view.Replace, view.State)
 	if err != nil {
 		return x.answerAdd(w, r, view, err)
 	}
-	next := "/rules?origin=added"
+	if err := x.library.Mirror(context.WithoutCancel(r.Context())); err != nil { // its page is the next that is looked at
+		return err
+	}
+	next := "/rules?view=all&origin=added"
 	if len(view.Review.Rules) == 1 {
-		next = "/rules/" + x.library.keyOf(view.Review)
+		next = "/rules/" + x.library.keyOf(view.Review, 0)
 	}
 	return x.site.Done(w, r, next, web.Flash{Kind: web.Good, Text: web.T(r).T("rule.added", view.Review.Name)})
 }
 
-// keyOf is the key of the first rule that a review added.
-func (l *Library) keyOf(r *Review) string {
-	added := *r.Rules[0]
+// keyOf is the key of a rule that a review added.
+func (l *Library) keyOf(r *Review, i int) string {
+	added := *r.Rules[i]
 	added.File = filepath.Join(l.opt.Added, r.Name)
 	return alert.RuleKey(&added)
 }
@@ -66,7 +82,11 @@ func readAdd(r *http.Request) (*addView, error) {
 	if err := r.ParseMultipartForm(4 * maxAdded); err != nil && !errors.Is(err, http.ErrNotMultipart) {
 		return nil, bad(err)
 	}
-	view := &addView{Name: r.PostFormValue("name"), Text: r.PostFormValue("text"), Replace: r.PostFormValue("replace") != ""}
+	view := &addView{Name: r.PostFormValue("name"), Text: r.PostFormValue("text"), Replace: r.PostFormValue("replace") != "", State: State(r.PostFormValue("state"))}
+	view.States = stateOptions(web.T(r))
+	if !slices.Contains([]State{Draft, Shadow, Live}, view.State) {
+		view.State = Live
+	}
 	file, header, err := r.FormFile("file")
 	switch {
 	case errors.Is(err, http.ErrMissingFile), errors.Is(err, http.ErrNotMultipart):
@@ -113,4 +133,16 @@ func (x *Room) answerAdd(w http.ResponseWriter, r *http.Request, view *addView, 
 		}
 	}
 	return x.site.Render(w, r, status, "rule/add", view)
+}
+
+// remove deletes the file of an added rule. Its record stays.
+func (x *Room) remove(w http.ResponseWriter, r *http.Request) error {
+	old, err := x.library.Rule(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if err := x.library.Remove(r.Context(), old.Key); err != nil {
+		return err
+	}
+	return x.site.Done(w, r, old.Path(), web.Flash{Kind: web.Good, Text: web.T(r).T("rule.removed")})
 }

@@ -15,18 +15,23 @@ import (
 	"yagura/internal/event"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/i18n"
+	"yagura/internal/platform/record"
 	"yagura/internal/platform/web"
 	"yagura/sigma"
 )
 
-// detailView is a rule's page, and its panel beside the list.
+// detailView is what a rule's page shows of it, besides what pages of all records show.
 type detailView struct {
-	row
-	Description    string          // the reader's, before the rule's own
+	*Rule
+	Record         *record.Record
+	Title          string          // the reader's, before the rule's own
+	Description    string          // likewise
 	Problems       []sigma.Problem // likewise
 	FalsePositives []string        // likewise
-	Open           int64
+	Stats          alert.RuleStats
 	Slots          []int64 // matches by four hours
+	ShadowDays     []int64 // matches in shadow by day
+	ShadowCount    int64
 	Tactics        []named
 	Techniques     []string
 	References     []reference
@@ -65,9 +70,27 @@ func references(list []string) []reference {
 	return refs
 }
 
-// detail shows one rule. With run=tests its tests run; case=1 puts the event of its first test into the form.
-func (x *Room) detail(w http.ResponseWriter, r *http.Request) error {
-	view, err := x.view(r)
+// overview shows what a rule looks for, what it found, and where it comes from.
+func (x *Room) overview(r *http.Request, rec *record.Record) (template.HTML, error) {
+	one, ok := x.library.Set().Rule(rec.ID)
+	if !ok {
+		return x.site.Part(r, "rule/gone", "content", rec)
+	}
+	view, err := x.view(r, one)
+	if err != nil {
+		return "", err
+	}
+	view.Record = rec
+	return x.site.Part(r, "rule/overview", "content", view)
+}
+
+// bench is the page of a rule's tests, and of trying events. With run=tests the tests run; case=1 puts the event of the first into the form.
+func (x *Room) bench(w http.ResponseWriter, r *http.Request) error {
+	one, err := x.library.Rule(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	view, err := x.view(r, one)
 	if err != nil {
 		return err
 	}
@@ -81,23 +104,20 @@ func (x *Room) detail(w http.ResponseWriter, r *http.Request) error {
 		c := view.Cases[n-1]
 		view.Form.Event, view.Form.Format, view.Form.Dataset = string(c.Data), c.Format, c.Dataset
 	}
-	return x.site.Render(w, r, http.StatusOK, "rule/detail", view)
+	return x.site.Render(w, r, http.StatusOK, "rule/bench", view)
 }
 
-func (x *Room) view(r *http.Request) (*detailView, error) {
-	one, err := x.library.Rule(r.PathValue("key"))
-	if err != nil {
-		return nil, err
-	}
+func (x *Room) view(r *http.Request, one *Rule) (*detailView, error) {
 	p := web.T(r)
 	view := &detailView{
-		row: row{Rule: one, Title: one.TitleIn(p.Lang())}, Description: one.DescriptionIn(p.Lang()), FalsePositives: one.FalsePositivesIn(p.Lang()), Problems: told(p, one.Problems), References: references(one.References), Techniques: one.Techniques(), MayWrite: may(r),
+		Rule: one, Title: one.TitleIn(p.Lang()), Description: one.DescriptionIn(p.Lang()), FalsePositives: one.FalsePositivesIn(p.Lang()), Problems: told(p, one.Problems), References: references(one.References), Techniques: one.Techniques(), MayWrite: may(r),
 		Form: tryForm{Format: intake.JSON, Formats: formatOptions(p)},
 	}
 	for _, tactic := range one.Tactics() {
 		view.Tactics = append(view.Tactics, named{tactic, tacticLabel(p, tactic)})
 	}
-	if err := x.figures(r.Context(), view); err != nil {
+	err := x.figures(r.Context(), view)
+	if err != nil {
 		return nil, err
 	}
 	var events []sigma.Conjunction
@@ -141,19 +161,17 @@ func sourceFault(err error) error {
 // slots are the bars of the small chart of matches.
 const slots = 42
 
-// figures adds how often the rule matched and its latest alerts.
-func (x *Room) figures(ctx context.Context, view *detailView) error {
+// figures adds how often the rule matched, what it matched in shadow, and its latest alerts.
+func (x *Room) figures(ctx context.Context, view *detailView) (err error) {
 	if x.alerts == nil {
 		return nil
 	}
-	stats, err := x.stats(ctx)
-	if err != nil {
+	now := time.Now().UTC()
+	if view.Stats, err = x.alerts.StatsOf(ctx, view.Key, now.Add(-statsSpan)); err != nil {
 		return err
 	}
-	s := stats[view.Key]
-	view.Matches, view.Last, view.Open = s.Matches, s.Last, s.Open
 	const step = statsSpan / slots
-	start := time.Now().Add(-statsSpan).Truncate(time.Hour)
+	start := now.Add(-statsSpan).Truncate(time.Hour)
 	hours, err := x.alerts.RuleHours(ctx, view.Key, start)
 	if err != nil {
 		return err
@@ -161,6 +179,19 @@ func (x *Room) figures(ctx context.Context, view *detailView) error {
 	view.Slots = make([]int64, slots)
 	for _, h := range hours {
 		view.Slots[min(max(int(h.Start.Sub(start)/step), 0), slots-1)] += h.Count
+	}
+	first := now.Add(-shadowSpan).Truncate(24 * time.Hour)
+	days, err := x.states.ShadowDays(ctx, view.Key, first)
+	if err != nil {
+		return err
+	}
+	view.ShadowDays = make([]int64, int(shadowSpan.Hours()/24)+1)
+	for _, d := range days {
+		view.ShadowDays[min(max(int(d.Day.Sub(first).Hours()/24), 0), len(view.ShadowDays)-1)] += d.Count
+		view.ShadowCount += d.Count
+		if d.Last.After(view.Stats.Last) {
+			view.Stats.Last = d.Last
+		}
 	}
 	view.Recent, err = x.alerts.OfRule(ctx, view.Key, 5)
 	return err
@@ -302,7 +333,11 @@ func (x *Room) try(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return fault.New(fault.TooLarge, "rule.fault.event_form", "the form cannot be read: %w", err)
 	}
-	view, err := x.view(r)
+	one, err := x.library.Rule(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	view, err := x.view(r, one)
 	if err != nil {
 		return err
 	}
@@ -311,10 +346,10 @@ func (x *Room) try(w http.ResponseWriter, r *http.Request) error {
 	trial, err := x.library.Try(view.Key, view.Form.Format, view.Form.Dataset, []byte(view.Form.Event))
 	if err != nil {
 		view.Form.Error = web.Message(r, err)
-		return x.site.Render(w, r, http.StatusUnprocessableEntity, "rule/detail", view)
+		return x.site.Render(w, r, http.StatusUnprocessableEntity, "rule/bench", view)
 	}
 	view.Trial = newTrialView(trial, view.Usages)
-	return x.site.Render(w, r, http.StatusOK, "rule/detail", view)
+	return x.site.Render(w, r, http.StatusOK, "rule/bench", view)
 }
 
 // newTrialView puts the fields that the rule looks at first.

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ type file struct {
 	time   time.Time
 	fsys   fs.FS
 	path   string // in fsys
+	digest [sha256.Size]byte
 }
 
 func (f *file) same(other *file) bool {
@@ -57,7 +59,11 @@ func (o *LoadOptions) find() (files []*file, problems []sigma.Problem) {
 		files = append(files, walk(rules.Files, ".", Builtin, func(p string) string { return "builtin:" + p }, unreadable)...)
 	}
 	if o.Trees != nil {
-		for _, tree := range o.Trees() {
+		trees, err := o.Trees()
+		if err != nil {
+			unreadable("", err) // of whichever source
+		}
+		for _, tree := range trees {
 			from := walk(tree.FS, ".", Sourced, func(p string) string { return tree.Name + ":" + p }, unreadable)
 			for _, f := range from {
 				f.starts = tree.Starts

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,11 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"yagura/internal/detect/alert"
 	"yagura/internal/detect/rule"
 	"yagura/internal/event"
-	"yagura/internal/platform/db"
-	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/i18n"
 	"yagura/sigma"
@@ -106,36 +102,6 @@ tests:
 
 const idA, idB = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
 
-type fixture struct {
-	*rule.Library
-	dir string
-	db  *db.DB
-}
-
-func open(t testing.TB) *fixture {
-	t.Helper()
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "rules", "a.yml"), whoami(idA, "whoami.exe"))
-	d, err := db.Open(t.Context(), dbtest.Place(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = d.Close() })
-	if err := d.Migrate(t.Context(), "rule", rule.Migrations()); err != nil {
-		t.Fatal(err)
-	}
-	l, err := rule.Open(t.Context(), rule.Options{
-		LoadOptions: rule.LoadOptions{
-			Paths: []string{filepath.Join(dir, "rules")}, Added: filepath.Join(dir, "added"), Taxonomy: tax(t),
-		},
-		DB: d, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &fixture{l, dir, d}
-}
-
 // matches returns the titles of the rules that match a process.
 func matches(m *sigma.Matcher, image string) string {
 	ev := new(event.Event)
@@ -150,18 +116,21 @@ func matches(m *sigma.Matcher, image string) string {
 	return strings.Join(titles, ", ")
 }
 
-func TestADisabledRuleStaysDisabled(t *testing.T) {
+func TestARetiredRuleStaysRetired(t *testing.T) {
 	t.Parallel()
 	l := open(t)
 	if got := matches(l.Matcher(), `C:\whoami.exe`); got != "whoami.exe runs" {
 		t.Fatalf("matched: %q", got)
 	}
 	before := l.Matcher()
-	if err := l.SetEnabled(t.Context(), []string{strings.ToUpper(idA)}, "admin", false); err != nil {
+	if err := l.move(t.Context(), idA, "retire"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Restate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := matches(l.Matcher(), `C:\whoami.exe`); got != "" {
-		t.Errorf("a disabled rule matched: %q", got)
+		t.Errorf("a retired rule matched: %q", got)
 	}
 	if got := matches(before, `C:\whoami.exe`); got == "" {
 		t.Error("a matcher that was given out changed")
@@ -169,33 +138,14 @@ func TestADisabledRuleStaysDisabled(t *testing.T) {
 	if err := l.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := l.Rule(idA); err != nil || r.Enabled || r.Active {
+	if r, err := l.Rule(idA); err != nil || r.State != rule.Retired || r.Active {
 		t.Errorf("after a reload: %+v, %v", r, err)
 	}
-	if err := l.SetEnabled(t.Context(), []string{idA}, "admin", true); err != nil || matches(l.Matcher(), `C:\whoami.exe`) == "" {
-		t.Errorf("enabled again, %v", err)
+	if err := l.move(t.Context(), idA, "activate"); err != nil {
+		t.Fatal(err)
 	}
-	if err := l.SetEnabled(t.Context(), []string{idA, "none"}, "admin", false); !fault.Is(err, fault.NotFound) {
-		t.Errorf("a rule that is not there: %v", err)
-	}
-}
-
-// TestWhoLeavesInTheMiddle: whenever the one who asked goes away, what the database says of a rule is what is in use.
-func TestWhoLeavesInTheMiddle(t *testing.T) {
-	t.Parallel()
-	l := open(t)
-	for i := range 300 {
-		ctx, leave := context.WithCancel(t.Context())
-		time.AfterFunc(time.Duration(i)*5*time.Microsecond, leave)
-		_ = l.SetEnabled(ctx, []string{idA}, "admin", i%2 == 1)
-		leave()
-		disabled, err := rule.DisabledIn(t.Context(), l.db)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r, _ := l.Rule(idA); r.Enabled == disabled(idA) || r.Active != r.Enabled || (matches(l.Matcher(), `C:\whoami.exe`) != "") != r.Enabled {
-			t.Fatalf("try %d: the database says disabled: %v, and the set enabled: %v, active: %v", i, disabled(idA), r.Enabled, r.Active)
-		}
+	if err := l.Restate(t.Context()); err != nil || matches(l.Matcher(), `C:\whoami.exe`) == "" {
+		t.Errorf("live again, %v", err)
 	}
 }
 
@@ -205,7 +155,7 @@ func TestWhoAddsAndLeaves(t *testing.T) {
 	l := open(t)
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if _, err := l.Add(gone, "b", []byte(whoami(idB, "b.exe")), false); err != nil || matches(l.Matcher(), `C:\b.exe`) == "" {
+	if _, err := l.Add(gone, "b", []byte(whoami(idB, "b.exe")), false, rule.Live); err != nil || matches(l.Matcher(), `C:\b.exe`) == "" {
 		t.Errorf("added, %v", err)
 	}
 	if err := l.Remove(gone, idB); err != nil || matches(l.Matcher(), `C:\b.exe`) != "" {
@@ -213,8 +163,8 @@ func TestWhoAddsAndLeaves(t *testing.T) {
 	}
 }
 
-// BenchmarkSetEnabled turns one rule of many off and on, beside reading and compiling all of them as at a start.
-func BenchmarkSetEnabled(b *testing.B) {
+// BenchmarkRestate takes up that one rule of many was retired and is live again, beside reading and compiling all of them as at a start.
+func BenchmarkRestate(b *testing.B) {
 	l := open(b)
 	for i := range 2000 {
 		write(b, filepath.Join(l.dir, "rules", fmt.Sprint(i)+".yml"), whoami(fmt.Sprintf("cccccccc-cccc-4ccc-8ccc-%012d", i), fmt.Sprintf("p%d.exe", i)))
@@ -222,9 +172,22 @@ func BenchmarkSetEnabled(b *testing.B) {
 	if err := l.Reload(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	b.Run("switch", func(b *testing.B) {
-		for on := false; b.Loop(); on = !on {
-			if err := l.SetEnabled(b.Context(), []string{idA}, "admin", on); err != nil {
+	b.Run("mirror", func(b *testing.B) { // the first writes 2,000 records, the others find nothing to do
+		for b.Loop() {
+			if err := l.Mirror(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("restate", func(b *testing.B) {
+		for move := "retire"; b.Loop(); {
+			b.StopTimer()
+			if err := l.move(b.Context(), idA, move); err != nil {
+				b.Fatal(err)
+			}
+			move = map[string]string{"retire": "activate", "activate": "retire"}[move]
+			b.StartTimer()
+			if err := l.Restate(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -288,7 +251,7 @@ func TestAdding(t *testing.T) {
 		{"b_rule.yml", whoami(idB, "c.exe"), false, fault.Conflict},
 		{"b_rule.yml", whoami(idB, "c.exe"), true, ""},
 	} {
-		if _, err := l.Add(t.Context(), row.name, []byte(row.text), row.replace); fault.CodeOf(err) != row.want {
+		if _, err := l.Add(t.Context(), row.name, []byte(row.text), row.replace, rule.Live); fault.CodeOf(err) != row.want {
 			t.Errorf("%s: %v, want %q", row.name, err, row.want)
 		}
 	}
@@ -300,7 +263,7 @@ func TestAdding(t *testing.T) {
 		t.Errorf("matched %q at once after adding", got)
 	}
 	// A copy of a rule replaces it, and removing the copy brings it back.
-	review, err := l.Add(t.Context(), "copy.yml", []byte(whoami(idA, "copy.exe")), false)
+	review, err := l.Add(t.Context(), "copy.yml", []byte(whoami(idA, "copy.exe")), false, rule.Live)
 	if err != nil || len(review.Replaced) != 1 {
 		t.Fatalf("%+v, %v", review, err)
 	}
@@ -352,61 +315,6 @@ func TestTrying(t *testing.T) {
 	}
 	if _, err := l.Try(idA, "xml", "", nil); !fault.Is(err, fault.Invalid) {
 		t.Errorf("an unknown format: %v", err)
-	}
-}
-
-func TestListing(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	for i := range 45 {
-		id := fmt.Sprintf("cccccccc-cccc-4ccc-8ccc-%012d", i)
-		write(t, filepath.Join(dir, fmt.Sprint(i)+".yml"), whoami(id, fmt.Sprintf("p%d.exe", i%7)))
-	}
-	set, err := rule.Load(rule.LoadOptions{Paths: []string{dir}, Taxonomy: tax(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stats := map[string]alert.RuleStats{set.Rules[30].Key: {Matches: 5}, set.Rules[3].Key: {Matches: 5}, set.Rules[7].Key: {Matches: 9}}
-	for _, sort := range rule.Sorts() {
-		seen := make(map[string]bool)
-		var first []string
-		for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
-			page, total, err := set.List(rule.Filter{}, sort, i18n.English, stats, cursor, 10)
-			if err != nil || total != 45 {
-				t.Fatal(total, err)
-			}
-			for _, r := range page.Items {
-				seen[r.Key] = true
-				if len(first) < 3 {
-					first = append(first, r.Key)
-				}
-			}
-			cursor = page.Next
-		}
-		if len(seen) != 45 {
-			t.Errorf("%s: %d of 45", sort, len(seen))
-		}
-		want := []string{set.Rules[7].Key, set.Rules[3].Key, set.Rules[30].Key}
-		if sort == rule.ByMatches && cmp.Diff(want, first) != "" {
-			t.Errorf("by matches %v comes first, want %v", first, want)
-		}
-	}
-	for _, row := range []struct {
-		filter rule.Filter
-		want   int
-	}{
-		{rule.Filter{Text: "P1.exe RUNS"}, 7},
-		{rule.Filter{Logsource: "windows"}, 45},
-		{rule.Filter{Logsource: "windows/process_creation/*", Level: sigma.LevelHigh}, 45},
-		{rule.Filter{Level: sigma.LevelLow}, 0},
-		{rule.Filter{Fired: true}, 3},
-		{rule.Filter{Disabled: true}, 0},
-		{rule.Filter{Health: rule.Good, Origin: rule.Folder}, 45},
-		{rule.Filter{Health: rule.Idle}, 0},
-	} {
-		if _, total, err := set.List(row.filter, "", i18n.English, stats, "", 10); total != row.want || err != nil {
-			t.Errorf("%+v: %d, want %d, %v", row.filter, total, row.want, err)
-		}
 	}
 }
 

@@ -3,6 +3,7 @@ package rule
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -43,7 +44,7 @@ func told(p *i18n.Printer, problems []sigma.Problem) []sigma.Problem {
 
 // lintView is the page of what is wrong with the rules.
 type lintView struct {
-	Summary
+	Problems int
 	Tabs     []web.Tab
 	Chips    []web.Chip
 	Kind     sigma.ProblemKind
@@ -57,7 +58,7 @@ type lintView struct {
 type group struct {
 	Kind      sigma.ProblemKind
 	Logsource string // for people; "" where it is of no matter
-	Filter    string // the log source as the list of rules takes it
+	List      string // the address of the list of its rules
 	Field     string
 	Reason    string
 	Findings  []finding
@@ -104,7 +105,7 @@ func (x *Room) lint(w http.ResponseWriter, r *http.Request) error {
 		return fault.New(fault.Invalid, "fault.cursor", "from %q is no place in the list", q.Get("from"))
 	}
 	set := x.library.Set()
-	view := lintView{Summary: set.summary(), Kind: kind, Query: strings.Join(words, " "), Filtered: kind != "" || len(words) > 0}
+	view := lintView{Problems: len(set.Problems), Kind: kind, Query: strings.Join(words, " "), Filtered: kind != "" || len(words) > 0}
 	p := web.T(r)
 	counts := make(map[sigma.ProblemKind]int)
 	var chosen []sigma.Problem
@@ -128,7 +129,7 @@ func (x *Room) lint(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if view.Query != "" {
-		view.Chips = []web.Chip{{Label: p.T("rule.filter.q"), Text: view.Query, Remove: lintPath(r, "q", "", "from", "")}}
+		view.Chips = []web.Chip{{Label: p.T("rule.lint.q"), Text: view.Query, Remove: lintPath(r, "q", "", "from", "")}}
 	}
 	groups := set.groups(chosen, p.Lang())
 	view.Groups = groups[min(from, len(groups)):min(from+groupsPerPage, len(groups))]
@@ -140,6 +141,15 @@ func (x *Room) lint(w http.ResponseWriter, r *http.Request) error {
 		view.Pager.Next = lintPath(r, "from", strconv.Itoa(from+groupsPerPage))
 	}
 	return x.site.Render(w, r, http.StatusOK, "rule/lint", view)
+}
+
+func change(q url.Values, changes ...string) {
+	for i := 0; i+1 < len(changes); i += 2 {
+		q.Del(changes[i])
+		if changes[i+1] != "" {
+			q.Set(changes[i], changes[i+1])
+		}
+	}
 }
 
 func lintPath(r *http.Request, changes ...string) string {
@@ -186,7 +196,7 @@ func (s *Set) groups(problems []sigma.Problem, lang i18n.Lang) []group {
 		if !ok {
 			i = len(groups)
 			at[c] = i
-			groups = append(groups, group{Kind: c.kind, Logsource: LogsourceLabel(c.logsource), Filter: c.logsource.String(), Field: c.field, Reason: c.reason})
+			groups = append(groups, group{Kind: c.kind, Logsource: LogsourceLabel(c.logsource), List: LogsourceList(c.logsource), Field: c.field, Reason: c.reason})
 		}
 		f := finding{Problem: p, Title: p.Title, Own: c.reason != "" && c.reason != p.Reason}
 		switch r := s.ruleOf(p); {

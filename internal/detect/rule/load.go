@@ -2,6 +2,7 @@ package rule
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"io/fs"
 	"runtime"
@@ -11,21 +12,22 @@ import (
 
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/taxonomy"
+	"yagura/internal/platform/i18n"
 	"yagura/sigma"
 )
 
 // LoadOptions says which rules to load and how.
 type LoadOptions struct {
-	Builtin      bool          // those that come with the program
-	Paths        []string      // files and folders; folders with all below them
-	Trees        func() []Tree // files of sources of rules, at the moment of the call; nil: none
-	Added        string        // the folder of added rules; it need not be there
+	Builtin      bool                   // those that come with the program
+	Paths        []string               // files and folders; folders with all below them
+	Trees        func() ([]Tree, error) // files of sources of rules, at the moment of the call; nil: none
+	Added        string                 // the folder of added rules; it need not be there
 	Taxonomy     *taxonomy.Taxonomy
 	Placeholders map[string][]string
 	NoRouting    bool        // try every rule on every event
 	MinLevel     sigma.Level // leave out rules below it
-	// Disabled tells which rules are not evaluated, by key; nil disables none.
-	Disabled func(key string) bool
+	// States are where rules stand, by key (States.All).
+	States map[string]State
 }
 
 // Tree is the files of a source of rules.
@@ -56,15 +58,14 @@ func (o *LoadOptions) load(before map[string]*parsed) (*Set, map[string]*parsed)
 	files, problems := o.find()
 	now := o.parseAll(files, before)
 	b := builder{opt: o, set: &Set{opt: o, Files: len(files), Problems: problems, byKey: make(map[string]*Rule)}}
+	for _, p := range problems {
+		b.set.unread = append(b.set.unread, p.File)
+	}
 	for _, f := range files {
 		b.add(now[f.name])
 	}
 	b.compile()
-	disabled := o.Disabled
-	if disabled == nil {
-		disabled = func(string) bool { return false }
-	}
-	return b.set.with(disabled), now
+	return b.set.with(o.States), now
 }
 
 // parseAll parses on every core.
@@ -105,6 +106,7 @@ func parse(f *file) *parsed {
 	if err != nil {
 		return fail("cannot be read: " + reason(err))
 	}
+	f.digest = sha256.Sum256(data)
 	doc, err := sigma.Parse(f.name, data)
 	if err != nil {
 		if problem, ok := err.(sigma.Problem); ok {
@@ -163,7 +165,7 @@ func (b *builder) addRule(r *Rule) {
 	})
 }
 
-// compile makes the matcher, of the disabled rules, too, and tells each rule what became of it.
+// compile makes the matcher, of rules in every state, and tells each rule what became of it.
 func (b *builder) compile() {
 	s := b.set
 	for _, key := range b.below() {
@@ -208,4 +210,13 @@ func (o *LoadOptions) compileOptions() sigma.Options {
 
 func compareRules(a, b *Rule) int {
 	return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.Key, b.Key))
+}
+
+// searchable is what a search of the findings looks at besides what they say: the texts of a rule, in every language.
+func searchable(r *Rule) string {
+	texts := append([]string{r.Title, r.ID, r.File, r.Author, r.Logsource.String()}, r.Tags...)
+	for _, lang := range i18n.Languages() {
+		texts = append(texts, r.translated("title", lang.Lang))
+	}
+	return strings.ToLower(strings.Join(texts, "\x00"))
 }

@@ -1,17 +1,17 @@
 package rule
 
 import (
-	"context"
 	"embed"
 	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"yagura/internal/detect/alert"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/openapi"
+	"yagura/internal/platform/record"
+	"yagura/internal/platform/record/desk"
 	"yagura/internal/platform/web"
 	"yagura/sigma"
 )
@@ -25,99 +25,77 @@ var staticFiles embed.FS
 // Permissions of this room.
 const (
 	MayRead  web.Permission = "rule.read"
-	MayWrite web.Permission = "rule.write" // enable, disable, add and remove rules
+	MayWrite web.Permission = "rule.write" // decide where rules stand, add and remove them
 )
 
 // RoomOptions are what the pages show.
 type RoomOptions struct {
 	Library *Library
+	States  *States
 	Alerts  *alert.Store // how often rules matched; nil shows no figures
 	// Beside is what other rooms show on a rule's page: what keeps it from alerting.
 	Beside func(r *http.Request, key string) (template.HTML, error)
 }
 
-// Room is the Rules pages and their API.
+// Room is what only rules have of their pages and their API.
 type Room struct {
 	site    *web.Site
+	desk    *desk.Desk
 	library *Library
+	states  *States
 	alerts  *alert.Store
 	beside  func(r *http.Request, key string) (template.HTML, error)
 }
 
-// NewRoom makes the pages, which Module hands to the site.
-func NewRoom(site *web.Site, opt RoomOptions) *Room {
-	return &Room{site: site, library: opt.Library, alerts: opt.Alerts, beside: opt.Beside}
+// NewRoom makes the pages, which Module hands to the site. The kind is registered with the store of records.
+func NewRoom(site *web.Site, d *desk.Desk, opt RoomOptions) *Room {
+	return &Room{site: site, desk: d, library: opt.Library, states: opt.States, alerts: opt.Alerts, beside: opt.Beside}
 }
 
 // Module is what the site mounts.
-func (x *Room) Module() web.Module {
+func (x *Room) Module(kind *record.Kind) web.Module {
 	// A rule's key is a UUID or begins with "x-", so "-" is free for what is no rule.
-	return web.Module{
-		Name:        "rule",
-		Templates:   templateFiles,
-		Static:      staticFiles,
-		Permissions: []web.Permission{MayRead, MayWrite},
-		Finders:     []web.Finder{web.FinderFunc(x.find)},
-		Commands:    []web.Command{{Key: "rule.add", Path: "/rules/-/add"}},
-		Help:        "rules",
-		Nav:         []web.NavItem{{House: "detect", Key: "rule.title", Path: "/rules", Permission: MayRead, Order: 30}},
+	return x.desk.Module(desk.Room{
+		Kind: kind, Title: x.title, Overview: x.overview, Head: x.head,
+		Apart: []string{"severity", "title_ja", "product", "category", "service", "tactic", "technique", "health", "maturity", "origin", "author", "license",
+			"path", "digest", "matches", "open_alerts", "last_match", "shadow_matches"},
+		Templates: templateFiles, Static: staticFiles, Styles: []string{"rule/rule.css"}, Help: "rules",
+		Commands: []web.Command{{Key: "rule.add", Path: "/rules/-/add"}},
 		Routes: []web.Route{
-			{Pattern: "GET /rules", Permission: MayRead, Handle: x.list},
-			{Pattern: "GET /rules/{key}", Permission: MayRead, Handle: x.detail},
-			{Pattern: "POST /rules/{key}/try", Permission: MayRead, Handle: x.try},
-			{Pattern: "POST /rules/{key}/remove", Permission: MayWrite, Handle: x.remove},
-			{Pattern: "POST /rules/{key}/state", Permission: MayWrite, Handle: x.setState},
-			{Pattern: "POST /rules/-/state", Permission: MayWrite, Handle: x.setStates},
+			{Pattern: "GET /rules/{id}/bench", Permission: MayRead, Handle: x.bench},
+			{Pattern: "POST /rules/{id}/try", Permission: MayRead, Handle: x.try},
+			{Pattern: "POST /rules/{id}/remove", Permission: MayWrite, Handle: x.remove},
 			{Pattern: "GET /rules/-/lint", Permission: MayRead, Handle: x.lint},
 			{Pattern: "GET /rules/-/add", Permission: MayWrite, Handle: x.showAdd},
 			{Pattern: "POST /rules/-/add", Permission: MayWrite, Handle: x.add},
-			{Pattern: "GET /api/v1/rules", Permission: MayRead, Handle: x.apiList, Doc: docList()},
-			{Pattern: "GET /api/v1/rules/{key}", Permission: MayRead, Handle: x.apiGet, Doc: &openapi.Operation{Summary: "Read one with its text and what is wrong with it", Tag: "rules", Answer: detailJSON{}}},
+			{Pattern: "GET /api/v1/rules/{id}/source", Permission: MayRead, Handle: x.apiSource, Doc: &openapi.Operation{
+				Summary: "Read the text of one, with what is wrong with it", Tag: Name, Answer: sourceJSON{}}},
 		},
-	}
+	})
 }
 
 // may reports whether the reader may change the library.
 func may(r *http.Request) bool { return web.User(r).May(string(MayWrite)) }
 
-// statsSpan is how far back the pages count matches.
-const statsSpan = 7 * 24 * time.Hour
-
-// stats are the figures of every rule that fired.
-func (x *Room) stats(ctx context.Context) (map[string]alert.RuleStats, error) {
-	if x.alerts == nil {
-		return nil, nil
+// title is the rule's in the reader's language, where it has one.
+func (x *Room) title(p *i18n.Printer, r *record.Record) string {
+	if title := x.library.Title(r.ID, p.Lang()); title != "" {
+		return title
 	}
-	return x.alerts.RuleStats(ctx, time.Now().Add(-statsSpan))
+	if title := r.Str("title_ja"); title != "" && p.Lang() == i18n.Japanese { // its file has gone
+		return title
+	}
+	return r.Title
 }
 
-// State is what a list says of a rule in one word.
-type State string
-
-// The states.
-const (
-	StateActive   State = "active"
-	StateReported State = "reported" // it runs, and part of it may never match here
-	StateIdle     State = "idle"     // it does not run, though nobody disabled it
-	StateDisabled State = "disabled"
-)
-
-// State sums up whether a rule runs.
-func (r *Rule) State() State {
-	switch {
-	case !r.Enabled:
-		return StateDisabled
-	case !r.Active:
-		return StateIdle
-	case r.Health() == Reported:
-		return StateReported
+// head leads from the list to what is wrong with rules, and to adding one.
+func (x *Room) head(r *http.Request) ([]desk.Link, error) {
+	p := web.T(r)
+	links := []desk.Link{{Label: p.T("rule.lint"), Path: "/rules/-/lint", Count: len(x.library.Set().Problems)}}
+	if may(r) {
+		links = append(links, desk.Link{Label: p.T("rule.add"), Path: "/rules/-/add", Main: true})
 	}
-	return StateActive
-}
-
-// Pill is the kind of pill that shows the rule's state.
-func (r *Rule) Pill() string {
-	return map[State]string{StateActive: "good", StateReported: "warn", StateIdle: "bad"}[r.State()]
+	return links, nil
 }
 
 // Path is the address of the rule's page.
@@ -145,21 +123,15 @@ func tacticLabel(p *i18n.Printer, tactic string) string {
 	return tactic
 }
 
-func tacticLabels(p *i18n.Printer, r *Rule) []string {
-	var labels []string
-	for _, tactic := range r.Tactics() {
-		labels = append(labels, tacticLabel(p, tactic))
+// LogsourceList is the address of the list of all rules about a log source.
+func LogsourceList(ls sigma.Logsource) string {
+	q := url.Values{"view": {"all"}}
+	for name, part := range map[string]string{"product": ls.Product, "category": ls.Category, "service": ls.Service} {
+		if part != "" {
+			q.Set(name, "="+part)
+		}
 	}
-	return labels
-}
-
-// back is where a form came from: a page of rules and nowhere else.
-func back(next string) string {
-	u, err := url.Parse(next)
-	if err != nil || u.Host != "" || u.Scheme != "" || u.Path != "/rules" && !strings.HasPrefix(u.Path, "/rules/") {
-		return "/rules"
-	}
-	return withQuery(u.Path, u.Query())
+	return withQuery("/rules", q)
 }
 
 func withQuery(path string, q url.Values) string {
@@ -168,3 +140,6 @@ func withQuery(path string, q url.Values) string {
 	}
 	return path + "?" + q.Encode()
 }
+
+// LogsourceList is the address of the list of all rules about the rule's log source.
+func (r *Rule) LogsourceList() string { return LogsourceList(r.Logsource) }

@@ -12,6 +12,7 @@
 package rule
 
 import (
+	"slices"
 	"strings"
 
 	"yagura/internal/detect/alert"
@@ -35,11 +36,11 @@ func Origins() []Origin { return []Origin{Builtin, Sourced, Folder, Added} }
 // Rule is a rule of the library.
 type Rule struct {
 	*sigma.Rule
-	Key     string // alert.RuleKey
-	Origin  Origin
-	Enabled bool
-	Starts  string // the state in which its source has new rules begin; "" for the usual one
-	// Active is true when the rule is evaluated: it is enabled, and nothing in Problems stands against it.
+	Key    string // alert.RuleKey
+	Origin Origin
+	State  State
+	Starts string // the state in which its source has new rules begin; "" for the usual one
+	// Active is true when the rule is evaluated: its state says so, and nothing in Problems stands against it.
 	Active   bool
 	Problems []sigma.Problem
 
@@ -58,11 +59,9 @@ type Health string
 const (
 	Good     Health = "good"
 	Reported Health = "reported" // it runs, and part of it may never match here
-	Idle     Health = "idle"     // it does not run, whether or not it is enabled
+	Idle     Health = "idle"     // it does not run, whatever its state
+	Gone     Health = "gone"     // of a record alone: its file has gone, or says nothing that can be read
 )
-
-// Healths lists them.
-func Healths() []Health { return []Health{Good, Reported, Idle} }
 
 // Health sums up the rule's problems.
 func (r *Rule) Health() Health {
@@ -88,15 +87,16 @@ type Set struct {
 	// Correlations take the matches of the rules that they refer to.
 	Correlations *sigma.Correlations
 	Rules        []*Rule         // all that could be read, by title
-	Problems     []sigma.Problem // of rules that are not disabled and of files, in the order of the files
+	Problems     []sigma.Problem // of rules that are not retired and of files, in the order of the files
 	Files        int
 
 	opt     *LoadOptions
 	byKey   map[string]*Rule
 	filters []*sigma.Filter
-	// wholeCorrelations are those of the disabled rules, too.
+	// wholeCorrelations are those of rules in every state.
 	wholeCorrelations *sigma.Correlations
-	whole             *sigma.Matcher // of the disabled rules, too
+	whole             *sigma.Matcher // of all rules, whatever their states
+	unread            []string       // files and folders that could not be looked at: what is not here may be there
 	found             []keyed        // all problems
 }
 
@@ -106,26 +106,37 @@ type keyed struct {
 	key string
 }
 
-// with returns the set with those rules disabled for which the function is true. Nothing is compiled for it.
-func (s *Set) with(disabled func(key string) bool) *Set {
+// with returns the set with its rules in those states. Nothing is compiled for it.
+func (s *Set) with(states map[string]State) *Set {
 	n := *s
 	n.Rules, n.byKey, n.Problems = make([]*Rule, len(s.Rules)), make(map[string]*Rule, len(s.Rules)), make([]sigma.Problem, 0, len(s.found))
 	off := make(map[*sigma.Rule]bool)
 	for i, r := range s.Rules {
 		one := *r
-		one.Enabled = !disabled(r.Key)
-		one.Active = one.Enabled && one.runs
-		off[one.Rule] = !one.Enabled
+		one.State = stateOf(&one, states)
+		one.Active = one.State.Runs() && one.runs
+		off[one.Rule] = !one.State.Runs()
 		n.Rules[i], n.byKey[one.Key] = &one, &one
 	}
 	for _, p := range s.found {
-		if r := n.byKey[p.key]; r == nil || r.Enabled {
+		if r := n.byKey[p.key]; r == nil || r.State != Retired {
 			n.Problems = append(n.Problems, p.Problem)
 		}
 	}
 	n.Matcher = s.whole.Without(func(r *sigma.Rule) bool { return off[r] })
 	n.correlate()
 	return &n
+}
+
+// stateOf is where a rule stands: where somebody decided, else where its source has rules begin, else live.
+func stateOf(r *Rule, states map[string]State) State {
+	if state, ok := states[r.Key]; ok {
+		return state
+	}
+	if slices.Contains(allStates(), State(r.Starts)) {
+		return State(r.Starts)
+	}
+	return Live
 }
 
 // Active returns how many rules are evaluated.
@@ -138,7 +149,7 @@ func (s *Set) Active() (n int) {
 	return n
 }
 
-// Refused returns how many rules are not evaluated because of a problem, and neither because somebody disabled them nor
+// Refused returns how many rules are not evaluated because of a problem, and neither because of their state nor
 // because another of the same id counts.
 func (s *Set) Refused() (n int) {
 	for _, p := range s.Problems {

@@ -4,9 +4,13 @@ import (
 	"context"
 	"embed"
 	"io/fs"
+	"sync/atomic"
+	"time"
 
+	"yagura/internal/detect/alert"
 	"yagura/internal/platform/db"
 	"yagura/internal/platform/ledger"
+	"yagura/internal/platform/record"
 )
 
 //go:embed migrations/*.sql
@@ -21,44 +25,120 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// DisabledIn returns the keys of the rules that are disabled in d; it fits LoadOptions.Disabled.
-func DisabledIn(ctx context.Context, d *db.DB) (func(key string) bool, error) {
-	disabled := make(map[string]bool)
-	err := d.Read(ctx, func(tx *db.Tx) error {
-		keys, err := db.List(tx, func(row db.Scanner) (key string, err error) { return key, row.Scan(&key) },
-			`SELECT rule_id FROM rule_state WHERE enabled = 0`)
-		for _, key := range keys {
-			disabled[key] = true
-		}
+// Tables are the room's records, for the ledger, with what people had decided before rules were records like any other.
+func Tables() []ledger.Table {
+	return []ledger.Table{RecordKind(nil, nil).Ledger(), {Name: "rule_state", Key: "rule_id", Link: "/rules/{key}"}}
+}
+
+// States are where rules stand, as the database has it. It is safe for concurrent use.
+type States struct {
+	db      *db.DB
+	changed chan struct{} // has something in it when the database has changed since a Library looked
+	library atomic.Pointer[Library]
+}
+
+// NewStates returns those of a database, whose tables Migrations makes.
+func NewStates(d *db.DB) *States { return &States{db: d, changed: make(chan struct{}, 1)} }
+
+// All returns where each rule stands that somebody decided about, or that was ever loaded.
+func (s *States) All(ctx context.Context) (map[string]State, error) {
+	all := make(map[string]State)
+	err := s.db.Read(ctx, func(tx *db.Tx) error {
+		_, err := db.List(tx, func(row db.Scanner) (_ struct{}, err error) {
+			var key string
+			var state State
+			err = row.Scan(&key, &state)
+			all[key] = state
+			return struct{}{}, err
+		}, `SELECT id, state FROM rule_rule UNION ALL
+			SELECT rule_id, 'retired' FROM rule_state WHERE enabled = 0 AND NOT EXISTS (SELECT 1 FROM rule_rule WHERE id = rule_id)`)
 		return err
 	})
-	return func(key string) bool { return disabled[key] }, err
+	return all, err
 }
 
-// Tables are the room's records, for the ledger.
-func Tables() []ledger.Table {
-	return []ledger.Table{{Name: "rule_state", Key: "rule_id", Link: "/rules/{key}"}}
-}
-
-// setEnabled writes the decision for each key.
-func setEnabled(ctx context.Context, d *db.DB, log *ledger.Log, keys []string, actor string, enabled bool) error {
-	value, action := 0, "disable"
-	if enabled {
-		value, action = 1, "enable"
+// Moved has the library look at the states again once a change is committed; it is Kind.Changed of RecordKind. It waits for nothing: the library
+// looks by itself, once for any number of changes.
+func (s *States) Moved(tx *db.Tx, before, after *record.Record) error {
+	if before == nil || before.State != after.State {
+		tx.AfterCommit(s.look)
 	}
-	return d.Write(ctx, func(tx *db.Tx) error {
-		stmt, err := tx.Prepare(`INSERT INTO rule_state (rule_id, enabled, changed_at, changed_by) VALUES ($1, $2, $3, $4)
-			ON CONFLICT (rule_id) DO UPDATE SET enabled = excluded.enabled, changed_at = excluded.changed_at, changed_by = excluded.changed_by`)
-		if err != nil {
+	return nil
+}
+
+func (s *States) look() {
+	select {
+	case s.changed <- struct{}{}:
+	default: // it is to look already
+	}
+}
+
+var _ alert.Standings = (*States)(nil)
+
+// Standing implements alert.Standings. A rule that no row tells of yet stands where the library has it begin.
+func (s *States) Standing(tx *db.Tx, rules []string) (map[string]alert.Standing, error) {
+	states := make(map[string]State, len(rules))
+	if l := s.library.Load(); l != nil {
+		for _, key := range rules {
+			if r, ok := l.Set().Rule(key); ok {
+				states[key] = r.State
+			}
+		}
+	}
+	w := new(db.Where)
+	db.In(w, "id", rules)
+	_, err := db.List(tx, func(row db.Scanner) (_ struct{}, err error) {
+		var key string
+		var state State
+		err = row.Scan(&key, &state)
+		states[key] = state
+		return struct{}{}, err
+	}, `SELECT id, state FROM rule_rule`+w.String(), w.Args()...)
+	standings := make(map[string]alert.Standing)
+	for key, state := range states {
+		switch state {
+		case Shadow:
+			standings[key] = alert.Counts
+		case Draft, Retired:
+			standings[key] = alert.Nothing
+		}
+	}
+	return standings, err
+}
+
+// Count implements alert.Standings.
+func (s *States) Count(tx *db.Tx, counted []alert.Counted) error {
+	stmt, err := tx.Prepare(`INSERT INTO rule_shadow (rule_id, day, count, last) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (rule_id, day) DO UPDATE SET count = rule_shadow.count + excluded.count,
+		last = CASE WHEN excluded.last > rule_shadow.last THEN excluded.last ELSE rule_shadow.last END`)
+	if err != nil {
+		return err
+	}
+	for _, c := range counted {
+		if _, err := stmt.Exec(c.Rule, db.Micros(c.Day), c.Count, db.Micros(c.Last)); err != nil {
 			return err
 		}
-		var entries []ledger.Entry
-		for _, key := range keys {
-			if _, err := stmt.Exec(key, value, db.Micros(tx.Now()), actor); err != nil {
-				return err
-			}
-			entries = append(entries, ledger.Entry{Table: "rule_state", Key: key, Action: action})
-		}
-		return log.Append(tx, entries...)
+	}
+	return nil
+}
+
+// ShadowDay is what a rule matched in shadow on a day.
+type ShadowDay struct {
+	Day   time.Time
+	Count int64
+	Last  time.Time
+}
+
+// ShadowDays returns what a rule matched in shadow since a time, by day, days without a match left out.
+func (s *States) ShadowDays(ctx context.Context, key string, since time.Time) (days []ShadowDay, err error) {
+	err = s.db.Read(ctx, func(tx *db.Tx) error {
+		days, err = db.List(tx, func(row db.Scanner) (d ShadowDay, err error) {
+			var day, last int64
+			err = row.Scan(&day, &d.Count, &last)
+			d.Day, d.Last = db.Time(day), db.Time(last)
+			return d, err
+		}, `SELECT day, count, last FROM rule_shadow WHERE rule_id = $1 AND day >= $2 ORDER BY day`, key, db.Micros(since.Truncate(24*time.Hour)))
+		return err
 	})
+	return days, err
 }

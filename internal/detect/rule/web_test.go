@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"yagura/internal/detect/alert"
 	"yagura/internal/detect/pipeline"
 	"yagura/internal/detect/rule"
 	"yagura/internal/event"
@@ -26,6 +24,7 @@ import (
 	"yagura/internal/platform/db/dbtest"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/record"
+	"yagura/internal/platform/record/desk"
 	"yagura/internal/platform/web/webtest"
 )
 
@@ -53,8 +52,8 @@ tests:
 
 type room struct {
 	*webtest.Site
+	*house
 	library *rule.Library
-	alerts  *alert.Store
 	dir     string
 }
 
@@ -72,29 +71,21 @@ func newRoom(t testing.TB, more ...string) *room {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = d.Close() })
-	for name, migrations := range map[string]func() error{
-		"rule": func() error { return d.Migrate(t.Context(), "rule", rule.Migrations()) },
-		"alert": func() error {
-			if err := d.Migrate(t.Context(), "record", record.Migrations()); err != nil {
-				return err
-			}
-			return d.Migrate(t.Context(), "alert", alert.Migrations())
-		},
-	} {
-		if err := migrations(); err != nil {
-			t.Fatal(name, err)
-		}
-	}
-	l, err := rule.Open(t.Context(), rule.Options{
-		LoadOptions: rule.LoadOptions{Builtin: true, Paths: append(more, filepath.Join(dir, "rules")), Added: filepath.Join(dir, "added"), Taxonomy: tax(t)},
-		DB:          d, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
+	h := newHouse(t, d)
+	l := h.open(t, rule.LoadOptions{Builtin: true, Paths: append(more, filepath.Join(dir, "rules")), Added: filepath.Join(dir, "added")})
+	r := &room{Site: webtest.New(t), house: h, library: l, dir: dir}
+	records := desk.New(desk.Options{Site: r.Site.Site, Store: h.records})
+	r.Mount(records.Own())
+	r.Mount(rule.NewRoom(r.Site.Site, records, rule.RoomOptions{Library: l, States: h.states, Alerts: h.alerts}).Module(h.kind))
+	return r
+}
+
+// figures brings what lists show of matches up to date.
+func (r *room) figures(t testing.TB) {
+	t.Helper()
+	if err := r.states.Figures(t.Context(), r.alerts, time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	r := &room{Site: webtest.New(t), library: l, alerts: alert.NewStore(d, alert.Options{}), dir: dir}
-	r.Mount(rule.NewRoom(r.Site.Site, rule.RoomOptions{Library: l, Alerts: r.alerts}).Module())
-	return r
 }
 
 // fire lets a rule match over the last days.
@@ -124,18 +115,38 @@ func TestPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.fire(t, idA, 9)
-	if err := r.library.SetEnabled(t.Context(), []string{r.library.Set().Rules[5].Key}, "admin", false); err != nil {
+	r.figures(t)
+	fifth, gone := r.library.Set().Rules[5].Key, "99999999-9999-4999-8999-999999999999"
+	if err := r.move(t.Context(), fifth, "shadow"); err != nil {
 		t.Fatal(err)
 	}
+	write(t, filepath.Join(r.dir, "rules", "gone.yml"), whoami(gone, "gone.exe"))
+	for range 2 {
+		if err := r.library.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.library.Mirror(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_ = os.Remove(filepath.Join(r.dir, "rules", "gone.yml"))
+	}
 	paths := []string{
-		"/rules", "/rules?sort=matches", "/rules?sort=level&level=critical", "/rules?q=" + url.QueryEscape(webtest.Probe), "/rules?logsource=windows",
-		"/rules/" + idA, "/rules/" + hostileID, "/rules/" + r.library.Set().Rules[5].Key,
+		"/rules", "/rules?view=all&sort=-matches", "/rules?severity=critical", "/rules?q=" + url.QueryEscape(webtest.Probe), "/rules?product=%3Dwindows",
+		"/rules/" + idA, "/rules/" + hostileID, "/rules/" + fifth, "/rules/" + gone, "/rules/" + idA + "/bench?run=tests", "/rules/" + hostileID + "?tab=history",
+		"/rules/" + idA + "/move/retire", "/rules/-/add",
 		"/rules/-/lint", "/rules/-/lint?kind=unmapped_field", "/rules/-/lint?kind=unknown_logsource", "/rules/-/lint?kind=refused", "/rules/-/lint?kind=warning", "/rules/-/lint?q=unknown", "/rules/-/lint?q=nothing+like+it",
 	}
-	for _, view := range []string{"fired", "disabled", "reported", "idle"} {
-		paths = append(paths, "/rules?view="+view)
+	for _, view := range r.kind.Views {
+		paths = append(paths, "/rules?view="+view.Name)
 	}
-	r.Pages(paths...)
+	for _, path := range paths {
+		for _, lang := range i18n.Languages() {
+			w := r.Do(webtest.Request{As: webtest.Admin, Path: path, Lang: lang.Lang})
+			if problems := webtest.Problems(w.Body.String()); w.Code != http.StatusOK || len(problems) > 0 {
+				t.Errorf("%s: %d %v", path, w.Code, problems)
+			}
+		}
+	}
 	page := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/" + hostileID}).Body.String()
 	for _, want := range []string{`rel="noreferrer noopener nofollow"`, "process.command_line", `class="marked"`, "winlog.channel"} {
 		if !strings.Contains(page, want) {
@@ -154,13 +165,16 @@ func TestReadersLanguage(t *testing.T) {
 	if err := r.library.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := r.library.Mirror(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for _, row := range []struct {
 		path      string
 		want, not string
 	}{
 		{"/rules?q=" + url.QueryEscape("多要素認証デバイス"), ">AWSの多要素認証デバイスの無効化</a>", "AWS MFA Device Removed"},
 		{"/rules?q=MFA+device", ">AWSの多要素認証デバイスの無効化</a>", "AWS MFA Device Removed"},
-		{"/rules?sort=title&limit=1", ">000番の検知</a>", ""},
+		{"/rules?q=" + url.QueryEscape("000番"), ">000番の検知</a>", ""},
 		{"/rules/" + idB, "<h1>000番の検知</h1>", ""},
 		{"/rules/" + idB, "<p>説明文です。</p>", ""},
 		{"/rules/" + idB, "未対応の項目です", "is not mapped"},
@@ -183,35 +197,33 @@ func TestRoutesAreGuarded(t *testing.T) {
 	newRoom(t).Guarded()
 }
 
-func TestDisablingInTheBrowser(t *testing.T) {
+func TestMovingInTheBrowser(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
 	post := func(as webtest.Visitor, path string, form url.Values) *httptest.ResponseRecorder {
 		return r.Do(webtest.Request{As: as, Path: path, Form: form})
 	}
-	if w := post(webtest.Reader, "/rules/"+idA+"/state", url.Values{"state": {"disabled"}}); w.Code != http.StatusForbidden {
+	state := func(key string) string {
+		t.Helper()
+		x, err := r.records.Get(t.Context(), record.System(), rule.Name, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x.State
+	}
+	retire := "/rules/" + idA + "/move/retire"
+	if w := post(webtest.Reader, retire, url.Values{"why": {"noise"}, "version": {"1"}}); w.Code != http.StatusForbidden {
 		t.Errorf("a reader: %d", w.Code)
 	}
-	if w := post(webtest.Admin, "/rules/"+idA+"/state", url.Values{"state": {"disabled"}}); w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/rules/"+idA {
-		t.Errorf("%d to %s", w.Code, w.Header().Get("Location"))
+	if w := post(webtest.Admin, retire, url.Values{"version": {"1"}}); w.Code != http.StatusUnprocessableEntity || state(idA) != "live" {
+		t.Errorf("without a reason: %d, %s", w.Code, state(idA))
 	}
-	if x, _ := r.library.Rule(idA); x.Enabled {
-		t.Error("it is still enabled")
+	if w := post(webtest.Admin, retire, url.Values{"why": {"noise"}, "version": {"1"}}); w.Code != http.StatusSeeOther || state(idA) != "retired" {
+		t.Errorf("%d, %s", w.Code, state(idA))
 	}
-	w := post(webtest.Admin, "/rules/-/state", url.Values{"key": {idA, hostileID}, "state": {"enabled"}, "next": {"/rules?view=disabled"}})
-	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "/rules?view=disabled" {
-		t.Errorf("%d to %s", w.Code, w.Header().Get("Location"))
-	}
-	if x, _ := r.library.Rule(idA); !x.Enabled {
-		t.Error("it is still disabled")
-	}
-	for _, form := range []url.Values{{"state": {"gone"}}, {}} {
-		if w := post(webtest.Admin, "/rules/"+idA+"/state", form); w.Code != http.StatusBadRequest {
-			t.Errorf("%v: %d", form, w.Code)
-		}
-	}
-	if w := post(webtest.Admin, "/rules/none/state", url.Values{"state": {"disabled"}}); w.Code != http.StatusNotFound {
-		t.Errorf("a rule that is not there: %d", w.Code)
+	w := post(webtest.Admin, "/rules/-/bulk", url.Values{"id": {idA, hostileID}, "do": {"move:redraft"}, "why": {"to be rewritten"}, "ready": {"1"}, "next": {"/rules?view=all"}})
+	if w.Code != http.StatusSeeOther || state(idA) != "draft" || state(hostileID) != "draft" {
+		t.Errorf("many at once: %d %s", w.Code, w.Body)
 	}
 }
 
@@ -300,19 +312,16 @@ func TestAReaderOnlyReads(t *testing.T) {
 	r := newRoom(t)
 	for _, path := range []string{"/rules", "/rules/" + idA} {
 		body := r.Do(webtest.Request{As: webtest.Reader, Path: path}).Body.String()
-		for _, offer := range []string{`value="disabled"`, "/rules/-/add", "/remove"} {
+		for _, offer := range []string{"/move/", "/rules/-/add", "/remove", "/edit"} {
 			if strings.Contains(body, offer) {
 				t.Errorf("%s offers a reader %s", path, offer)
 			}
 		}
 	}
-	for _, path := range []string{"/rules/-/state", "/rules/-/add", "/rules/" + idA + "/state", "/rules/" + idA + "/remove"} {
-		if w := r.Do(webtest.Request{As: webtest.Reader, Path: path, Form: url.Values{"key": {idA}, "state": {"disabled"}}}); w.Code != http.StatusForbidden {
+	for _, path := range []string{"/rules/-/add", "/rules/" + idA + "/move/retire", "/rules/" + idA + "/remove"} {
+		if w := r.Do(webtest.Request{As: webtest.Reader, Path: path, Form: url.Values{"why": {"x"}, "version": {"1"}}}); w.Code != http.StatusForbidden {
 			t.Errorf("%s for a reader: %d", path, w.Code)
 		}
-	}
-	if w := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/-/state", Form: url.Values{"key": {idA}, "state": {"enabled"}, "next": {"//evil.example/rules"}}}); w.Header().Get("Location") != "/rules" {
-		t.Errorf("a form led to %s", w.Header().Get("Location"))
 	}
 	if w := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/" + idA + "/remove", Form: url.Values{}}); w.Code != http.StatusForbidden {
 		t.Errorf("a rule of a folder was removed: %d", w.Code)
@@ -324,18 +333,18 @@ func TestRunningTests(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
 	for path, want := range map[string][2]string{
-		"/rules/" + idA:                      {"Run the tests", "Passed"},
-		"/rules/" + idA + "?run=tests":       {"all passed", "Failed"},
-		"/rules/" + hostileID + "?run=tests": {"1 failed", "all passed"},
-		"/rules/" + idA + "?case=2":          {`C:\\other.exe`, "case=3"},
-		"/rules/" + idA + "?case=-1&run=x":   {`describedby="f-event-note"></textarea>`, "all passed"},
+		"/rules/" + idA:                            {"Run the tests", "Passed"},
+		"/rules/" + idA + "/bench?run=tests":       {"all passed", "Failed"},
+		"/rules/" + hostileID + "/bench?run=tests": {"1 failed", "all passed"},
+		"/rules/" + idA + "/bench?case=2":          {`C:\\other.exe`, "case=3"},
+		"/rules/" + idA + "/bench?case=-1&run=x":   {`describedby="f-event-note"></textarea>`, "all passed"},
 	} {
 		body := r.Do(webtest.Request{As: webtest.Reader, Path: path}).Body.String()
 		if !strings.Contains(body, want[0]) || strings.Contains(body, want[1]) {
 			t.Errorf("%s: want %q and no %q", path, want[0], want[1])
 		}
 	}
-	if body := r.Do(webtest.Request{As: webtest.Reader, Path: "/rules/" + idA + "?run=tests", HTMX: "tests"}).Body.String(); !strings.Contains(body, "all passed") || strings.Contains(body, "<main") {
+	if body := r.Do(webtest.Request{As: webtest.Reader, Path: "/rules/" + idA + "/bench?run=tests", HTMX: "tests"}).Body.String(); !strings.Contains(body, "all passed") || strings.Contains(body, "<main") {
 		t.Errorf("htmx got %s", body)
 	}
 }
@@ -346,7 +355,10 @@ func TestReferences(t *testing.T) {
 	r := newRoom(t)
 	refs := []string{"https://a.example/x?y=1", "http://b.example/", "javascript:alert(1)", "https://user@c.example/", "https:///d", "Some book, page 3"}
 	text := strings.Replace(whoami(idB, "b.exe"), "level: high", "level: high\nreferences: ['"+strings.Join(refs, "', '")+"']", 1)
-	if _, err := r.library.Add(t.Context(), "b.yml", []byte(text), false); err != nil {
+	if _, err := r.library.Add(t.Context(), "b.yml", []byte(text), false, rule.Live); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.library.Mirror(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	body := r.Do(webtest.Request{As: webtest.Admin, Path: "/rules/" + idB}).Body.String()
@@ -378,7 +390,7 @@ func TestAPI(t *testing.T) {
 			t.Fatal(code, page)
 		}
 		for _, one := range page["items"].([]any) {
-			seen[one.(map[string]any)["key"].(string)] = true
+			seen[one.(map[string]any)["id"].(string)] = true
 		}
 		if next, _ = page["next"].(string); next == "" {
 			break
@@ -388,22 +400,24 @@ func TestAPI(t *testing.T) {
 		t.Errorf("%d rules by pages, want %d", len(seen), len(r.library.Set().Rules))
 	}
 	for path, want := range map[string]int{
-		"/api/v1/rules?view=x": 400, "/api/v1/rules?level=loud": 400, "/api/v1/rules?origin=x": 400, "/api/v1/rules?limit=0": 400,
-		"/api/v1/rules?limit=501": 400, "/api/v1/rules?cursor=AAAA": 400, "/api/v1/rules?sort=x": 400, "/api/v1/rules/none": 404,
-		"/rules/-/lint?kind=x": 400, "/rules/-/lint?from=-1": 400,
+		"/api/v1/rules?severity=loud": 400, "/api/v1/rules?origin=x": 400, "/api/v1/rules?limit=501": 400, "/api/v1/rules?cursor=AAAA": 400,
+		"/api/v1/rules?sort=x": 400, "/api/v1/rules/none": 404, "/api/v1/rules/none/source": 404, "/rules/-/lint?kind=x": 400, "/rules/-/lint?from=-1": 400,
 	} {
 		if code, answer := get(path); code != want {
 			t.Errorf("%s: %d, want %d: %v", path, code, want, answer)
 		}
 	}
-	if _, page := get("/api/v1/rules?view=fired"); page["total"] != 1.0 {
-		t.Errorf("fired: %v", page)
+	r.figures(t)
+	if _, page := get("/api/v1/rules?matches=1.."); len(page["items"].([]any)) != 1 {
+		t.Errorf("that matched: %v", page)
 	}
-	_, one := get("/api/v1/rules/" + idA)
-	if one["matches_7d"] != 3.0 || one["state"] != "active" || one["source"] != whoami(idA, "whoami.exe") || one["level"] != "high" {
+	if _, one := get("/api/v1/rules/" + idA); one["matches"] != 3.0 || one["state"] != "live" || one["severity"] != "high" {
 		t.Errorf("%v", one)
 	}
-	if _, one := get("/api/v1/rules/" + hostileID); len(one["problems"].([]any)) == 0 || one["state"] != "reported" {
+	if _, one := get("/api/v1/rules/" + idA + "/source"); one["source"] != whoami(idA, "whoami.exe") || one["active"] != true {
+		t.Errorf("%v", one)
+	}
+	if _, one := get("/api/v1/rules/" + hostileID + "/source"); len(one["problems"].([]any)) == 0 {
 		t.Errorf("%v", one)
 	}
 }
@@ -445,6 +459,12 @@ func TestPictures(t *testing.T) {
 			r.fire(t, one.Key, 1+i%13)
 		}
 	}
+	for _, move := range []string{"shadow", "activate"} {
+		if err := r.move(t.Context(), idA, move); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.figures(t)
 	ctx := webtest.Browser(t)
 	server := httptest.NewServer(r.Handler())
 	t.Cleanup(server.Close)
@@ -467,14 +487,14 @@ func TestPictures(t *testing.T) {
 		for name, width := range map[string]int64{"wide": 1280, "phone": 390} {
 			suffix := "-" + look.lang + "-" + look.theme + "-" + name
 			for page, path := range map[string]string{
-				"list": "/rules?sort=matches", "filtered": "/rules?logsource=windows&level=high&q=powershell", "detail": reported, "lint": "/rules/-/lint",
+				"list": "/rules?view=all&sort=-matches", "filtered": "/rules?product=%3Dwindows&severity=high&q=powershell", "live": "/rules", "history": "/rules/" + idA + "?tab=history", "detail": reported, "lint": "/rules/-/lint",
 			} {
 				webtest.Shoot(t, ctx, "rule-"+page+suffix, width, 1400, chromedp.Navigate(server.URL+path))
 			}
 			webtest.Shoot(t, ctx, "rule-add"+suffix, width, 1500, chromedp.Navigate(server.URL+"/rules/-/add"), pasteInto("text", hostileRule), chromedp.Sleep(500*time.Millisecond))
-			webtest.Shoot(t, ctx, "rule-try"+suffix, width, 2200, chromedp.Navigate(server.URL+"/rules/"+idA+"?run=tests"), pasteInto("event", event), chromedp.Sleep(800*time.Millisecond))
+			webtest.Shoot(t, ctx, "rule-try"+suffix, width, 2200, chromedp.Navigate(server.URL+"/rules/"+idA+"/bench?run=tests"), pasteInto("event", event), chromedp.Sleep(800*time.Millisecond))
 		}
-		webtest.Shoot(t, ctx, "rule-panel-"+look.lang+"-"+look.theme, 1440, 900, chromedp.Navigate(server.URL+"/rules?sort=matches"), chromedp.KeyEvent("jx"), chromedp.KeyEvent("\r"), chromedp.Sleep(800*time.Millisecond))
+		webtest.Shoot(t, ctx, "rule-panel-"+look.lang+"-"+look.theme, 1440, 900, chromedp.Navigate(server.URL+"/rules?view=all&sort=-matches"), chromedp.KeyEvent("jx"), chromedp.KeyEvent("\r"), chromedp.Sleep(800*time.Millisecond))
 	}
 }
 

@@ -58,16 +58,20 @@ func changes(before, after *Record) (list []Change) {
 
 // remember writes a history entry and its ledger leaf.
 func (s *Store) remember(tx *db.Tx, r *Record, action, note string, changes []Change) error {
-	if changes == nil {
-		changes = []Change{}
+	return s.keep(tx, r, Entry{At: tx.Now(), Actor: tx.Actor(), Action: action, Note: note, Changes: changes, Version: r.Version})
+}
+
+func (s *Store) keep(tx *db.Tx, r *Record, e Entry) error {
+	if e.Changes == nil {
+		e.Changes = []Change{}
 	}
-	text, err := json.Marshal(changes)
+	text, err := json.Marshal(e.Changes)
 	if err != nil {
 		return fmt.Errorf("writing the history of %s: %w", r.Kind.Ref(r.ID), err)
 	}
 	id := db.NewID()
 	_, err = tx.Exec(`INSERT INTO record_history (id, kind, record_id, at, actor, action, note, changes, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		id, r.Kind.Name, r.ID, db.Micros(tx.Now()), tx.Actor(), action, note, string(text), r.Version)
+		id, r.Kind.Name, r.ID, db.Micros(e.At), e.Actor, e.Action, e.Note, string(text), e.Version)
 	if err != nil {
 		return err
 	}

@@ -116,6 +116,8 @@ type Move struct {
 type View struct {
 	Name  string
 	Query string // as the list's address has it: "state=open&owner=me"
+	// Columns are those that it shows instead of the kind's.
+	Columns []string
 }
 
 // Sort is an order of lists by several columns, all in one direction.

@@ -101,7 +101,7 @@ func (x specimen) find(_ context.Context, user *auth.User, query string, limit i
 			list = append(list, web.Found{Kind: "kind.alert", Title: row.Title, Note: row.Host, Level: row.Level, State: "kind.alert.state.new", Tone: row.Kind, Path: "/specimen/" + row.ID})
 		}
 	}
-	return append(list, web.Found{Kind: "rule.title", Title: "the secret of " + query, Path: "/specimen/settings"}, web.Found{Kind: "rule.title", Title: "elsewhere", Path: "https://evil.example/"}), nil
+	return append(list, web.Found{Kind: "kind.rule", Title: "the secret of " + query, Path: "/specimen/settings"}, web.Found{Kind: "kind.rule", Title: "elsewhere", Path: "https://evil.example/"}), nil
 }
 
 func (x specimen) card(_ context.Context, user *auth.User) (*web.Waiting, error) {

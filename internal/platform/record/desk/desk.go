@@ -61,15 +61,26 @@ type Room struct {
 	Overview func(r *http.Request, rec *record.Record) (template.HTML, error)
 	// Actions are links in the head of the record's page.
 	Actions func(r *http.Request, rec *record.Record) ([]web.Option, error)
+	// Head are the links in the head of the list, besides what all lists have there.
+	Head func(r *http.Request) ([]Link, error)
 	// Apart are fields that the Overview shows, so that the page does not show them twice.
 	Apart []string
 
-	Routes      []web.Route // of the room's own
+	Routes      []web.Route   // of the room's own
+	Commands    []web.Command // pages of the room's own that the search box offers
 	Cards       []web.Card
 	Help        string           // the document that says more, as web.Module has it
 	Permissions []web.Permission // besides those of the kind
 	Templates   fs.FS            // of pages and parts of the room's own
 	Static      fs.FS
+	Styles      []string // files of Static that the page of a record takes: "rule/rule.css"
+}
+
+// Link leads from the head of a list to a page of the room's own.
+type Link struct {
+	Label, Path string
+	Count       int  // of what waits there; 0 is not shown
+	Main        bool // adds something
 }
 
 // Own is the desk's own module: the pages that all kinds share.
@@ -101,7 +112,7 @@ func (d *Desk) Module(room Room) web.Module {
 		Name: k.Name, Templates: room.Templates, Static: room.Static,
 		Permissions: append([]web.Permission{x.mayRead(), x.mayWrite()}, room.Permissions...),
 		Nav:         []web.NavItem{{House: k.House, Key: "kind." + k.Name, Path: k.Path, Permission: x.mayRead(), Order: k.Order}},
-		Routes:      room.Routes, Cards: room.Cards, Help: room.Help,
+		Routes:      room.Routes, Cards: room.Cards, Help: room.Help, Commands: room.Commands,
 		Finders: []web.Finder{web.FinderFunc(x.find)},
 	}
 	if !k.Without.Delete {

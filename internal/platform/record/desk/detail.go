@@ -53,6 +53,7 @@ type detailView struct {
 	Error    string
 	History  []entryView
 	Older    string // address of older history
+	Styles   []string
 }
 
 // head is what stands above every page about one record.
@@ -136,7 +137,7 @@ func (x *desk) view(r *http.Request, tab string) (*detailView, error) {
 		return nil, err
 	}
 	x.others(r, b)
-	view := &detailView{head: x.head(r, rec, b), Tab: tab}
+	view := &detailView{head: x.head(r, rec, b), Tab: tab, Styles: x.Styles}
 	if err := x.showClass(r, &view.head); err != nil {
 		return nil, err
 	}

@@ -44,6 +44,7 @@ func (x *desk) listRoutes() []web.Route {
 // listView is the page of a list.
 type listView struct {
 	Many, One, About, Empty, Home string
+	Links                         []Link // of the room's own
 
 	Self  string // the address of what is shown, without the page
 	Query string // as it is saved: without the view
@@ -214,6 +215,11 @@ func (x *desk) listView(r *http.Request, l look) (*listView, error) {
 		Filtered:  len(l.query.Filters) > 0 || l.query.Text != "",
 		MayCreate: !x.kind.Without.Create && user.May(x.kind.MayWrite()), MayImport: !x.kind.Without.Import && user.May(x.kind.MayWrite()),
 		MayWrite: user.May(x.kind.MayWrite()), MayErase: !x.kind.Without.Delete && user.May(x.kind.MayDelete()),
+	}
+	if x.Head != nil {
+		if v.Links, err = x.Head(r); err != nil {
+			return nil, err
+		}
 	}
 	v.Edited = v.View.ID != "" && v.View.Query != v.Query
 	v.Keep = keep(l, shown)

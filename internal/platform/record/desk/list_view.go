@@ -47,7 +47,7 @@ func (x *desk) viewTabs(r *http.Request) (list []viewTab, err error) {
 	p, user := web.T(r), web.User(r)
 	all := false
 	for _, v := range x.kind.Views {
-		t := viewTab{ID: v.Name, Label: say(p, x.kind, v.Name, "view", v.Name)}
+		t := viewTab{ID: v.Name, Label: say(p, x.kind, v.Name, "view", v.Name), Columns: v.Columns}
 		q, err := x.kind.ParseQuery(viewTab{Query: v.Query}.values())
 		if err != nil {
 			return nil, err
