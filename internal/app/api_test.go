@@ -246,3 +246,38 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 		}
 	}
 }
+
+// TestAnUploadThatIsSentTwiceIsKeptOnce sends more than what of a request is compared, as it is read.
+func TestAnUploadThatIsSentTwiceIsKeptOnce(t *testing.T) {
+	t.Parallel()
+	f := furnish(t)
+	ask := func(method, path, body string) *httptest.ResponseRecorder {
+		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+		r.Header.Set("Accept", "application/json")
+		r.Header.Set("Idempotency-Key", "k-1")
+		r.AddCookie(&http.Cookie{Name: visit, Value: f.admin.ID})
+		w := httptest.NewRecorder()
+		f.site.Handler().ServeHTTP(w, r)
+		return w
+	}
+	var list struct {
+		Items []struct {
+			ID   string
+			Size int64
+		}
+	}
+	if err := json.Unmarshal(ask(http.MethodGet, "/api/v1/alerts", "").Body.Bytes(), &list); err != nil || len(list.Items) == 0 {
+		t.Fatal(err)
+	}
+	path, file := "/api/v1/alerts/"+list.Items[0].ID+"/attachments", strings.Repeat("evidence", 1<<18)
+	first, second := ask(http.MethodPost, path+"?name=a.raw", file), ask(http.MethodPost, path+"?name=a.raw", file)
+	if first.Code != http.StatusCreated || second.Code != http.StatusCreated || second.Header().Get("Idempotent-Replayed") != "true" || first.Header().Get("Location") != second.Header().Get("Location") {
+		t.Errorf("%d %v, then %d %v: %s", first.Code, first.Header(), second.Code, second.Header(), second.Body)
+	}
+	if other := ask(http.MethodPost, path+"?name=b.raw", file); other.Code != http.StatusBadRequest {
+		t.Errorf("another file with the same key: %d", other.Code)
+	}
+	if err := json.Unmarshal(ask(http.MethodGet, path, "").Body.Bytes(), &list); err != nil || len(list.Items) != 1 || list.Items[0].Size != int64(len(file)) {
+		t.Errorf("%+v, %v", list, err)
+	}
+}

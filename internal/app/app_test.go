@@ -26,6 +26,7 @@ import (
 	"yagura/internal/platform/help"
 	"yagura/internal/platform/i18n"
 	"yagura/internal/platform/ledger"
+	"yagura/internal/platform/once"
 	"yagura/internal/platform/preference"
 	"yagura/internal/platform/web"
 	"yagura/locale"
@@ -85,6 +86,7 @@ func newHouseFor(t testing.TB, logged io.Writer, settings map[string]string, who
 		t.Fatal(err)
 	}
 	site, err := web.New(web.Options{
+		Once: (&once.Keeper{DB: engine.DB, Keys: engine.Keys}).Do,
 		Auth: who(engine), Log: log, Keeper: preference.New(engine.DB, engine.Accounts), Name: auth.NewNameBook(engine.Accounts).Name, Version: "test",
 	})
 	if err != nil {

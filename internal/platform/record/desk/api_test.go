@@ -35,40 +35,50 @@ func (c *company) call(method, path, body string, status int, header ...string) 
 // fits holds an answer against the schema that the route is described with.
 func (c *company) fits(method, path, body string) {
 	c.t.Helper()
+	literal := strings.HasSuffix(path, "/export") // which a record's id would match, too
 	for _, m := range c.Modules() {
 		for _, route := range m.Routes {
 			verb, pattern, _ := strings.Cut(route.Pattern, " ")
-			if verb != method || route.Doc == nil || !matches(pattern, path) {
+			if verb != method || route.Doc == nil || !matches(pattern, path) || literal && strings.HasSuffix(pattern, "/{id}") {
 				continue
 			}
-			text, err := json.Marshal(route.Doc.Answer)
-			if err != nil {
-				c.t.Fatal(err)
+			answer := route.Doc.Answer
+			if route.Doc.AnswerType != "" {
+				answer = route.Doc.Answers["application/json"]
 			}
-			document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			compiler := jsonschema.NewCompiler()
-			compiler.AssertFormat()
-			if err := compiler.AddResource("answer.json", document); err != nil {
-				c.t.Fatal(err)
-			}
-			schema, err := compiler.Compile("answer.json")
-			if err != nil {
-				c.t.Fatalf("the schema of %s: %v", route.Pattern, err)
-			}
-			value, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
-			if err == nil {
-				err = schema.Validate(value)
-			}
-			if err != nil {
+			if err := valid(answer, body); err != nil {
 				c.t.Errorf("%s %s answers what its document does not say: %v\n%s", method, path, err, body)
 			}
 			return
 		}
 	}
 	c.t.Errorf("no document says what %s %s answers", method, path)
+}
+
+// valid reports how a JSON text differs from its schema.
+func valid(schema any, body string) error {
+	text, err := json.Marshal(schema)
+	if err != nil {
+		return err
+	}
+	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
+	if err != nil {
+		return err
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.AssertFormat()
+	if err := compiler.AddResource("answer.json", document); err != nil {
+		return err
+	}
+	compiled, err := compiler.Compile("answer.json")
+	if err != nil {
+		return err
+	}
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	return compiled.Validate(value)
 }
 
 func matches(pattern, path string) bool {

@@ -50,6 +50,9 @@ func TestWhatHangsOnARecordTheAPICanReach(t *testing.T) {
 	if exported.Code != http.StatusOK || !strings.Contains(exported.Body.String(), "鞄") || strings.Contains(exported.Body.String(), "ノートPC") {
 		t.Errorf("status %d: %s", exported.Code, exported.Body)
 	}
+	c.call("POST", "/api/v1/loans", `{"title":"全部","number":"L-3","thing":"pc","cost":12000,"severity":"high","lent":"2026-04-01","parts":["bag"],"insured":true,
+		"called":"2026-04-01T10:00:00+09:00","owner":"aoki","due":"2026-04-30","tags":["急ぎ"]}`, 201)
+	c.call("GET", "/api/v1/loans/export?format=json", "", 200)
 	for _, wrong := range []struct {
 		method, path, body string
 		status             int
