@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"yagura/internal/platform/fault"
 	"yagura/internal/platform/openapi"
 	"yagura/internal/platform/web"
 )
@@ -130,19 +131,35 @@ func pieces(description string) (list []piece) {
 	return list
 }
 
+// group is what the API can do with one thing.
 type group struct {
-	Tag        string
-	Operations []operation
+	Tag     string
+	Count   int
+	Current bool
 }
 
+// page shows the operations of one group: every kind of record has dozens.
 func (x *Room) page(w http.ResponseWriter, r *http.Request) error {
-	view := struct{ Groups []group }{}
-	for _, e := range Entries(x.site) {
+	view := struct {
+		Groups     []group
+		Tag        string // that is shown
+		Operations []operation
+	}{Tag: r.URL.Query().Get("of")}
+	entries := Entries(x.site)
+	if view.Tag == "" {
+		view.Tag = tag(entries[0]) // the document itself is one
+	}
+	for _, e := range entries {
 		if n := len(view.Groups); n == 0 || view.Groups[n-1].Tag != tag(e) {
-			view.Groups = append(view.Groups, group{Tag: tag(e)})
+			view.Groups = append(view.Groups, group{Tag: tag(e), Current: tag(e) == view.Tag})
 		}
-		last := &view.Groups[len(view.Groups)-1]
-		last.Operations = append(last.Operations, x.show(r, e))
+		view.Groups[len(view.Groups)-1].Count++
+		if tag(e) == view.Tag {
+			view.Operations = append(view.Operations, x.show(r, e))
+		}
+	}
+	if view.Operations == nil {
+		return fault.New(fault.NotFound, "fault.not_found", "the API has nothing called %q", view.Tag)
 	}
 	return x.site.Render(w, r, http.StatusOK, "api/page", view)
 }

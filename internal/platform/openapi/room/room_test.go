@@ -28,13 +28,16 @@ func TestThePageShowsWhatARouteSays(t *testing.T) {
 			Query: []openapi.Parameter{{Name: "when", Description: "A day.", Schema: openapi.Day()}}, Headers: []openapi.Parameter{openapi.IdempotencyKey()},
 		},
 	}}})
-	site.Pages("/api")
+	site.Pages("/api", "/api?of=letters")
 	site.Guarded()
-	body := site.Do(webtest.Request{As: webtest.Reader, Path: "/api"}).Body.String()
+	body := site.Do(webtest.Request{As: webtest.Reader, Path: "/api?of=letters"}).Body.String()
 	for _, want := range []string{`id="post_letters_id"`, "items[].lines", "array of string", "string (date)", "https://yagura.example/api/v1/letters/{id}", "Idempotency-Key", "With <code>stamp</code> and "} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page does not say %q", want)
 		}
+	}
+	if nothing := site.Do(webtest.Request{As: webtest.Reader, Path: "/api?of=hats"}); nothing.Code != http.StatusNotFound {
+		t.Errorf("what the API does not have: status %d", nothing.Code)
 	}
 	if document := site.Do(webtest.Request{As: webtest.Reader, Path: room.DocumentPath}).Body.String(); !strings.Contains(document, `"post_letters_id"`) || !strings.Contains(document, "fresh proof") {
 		t.Error("the document does not have the operation as it is")
