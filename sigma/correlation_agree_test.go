@@ -19,9 +19,13 @@ type naiveCorrelator struct {
 	rule     *sigma.Rule
 	lateness time.Duration
 	newest   time.Duration
+	groups   map[string]naiveGroup // of users of whom events are kept
 	events   []naiveEvent
 	fired    []string
 }
+
+// naiveGroup is the newest event of a user, and the newest of all when the user's last one was taken.
+type naiveGroup struct{ newest, touched time.Duration }
 
 type naiveEvent struct {
 	at        time.Duration
@@ -32,8 +36,33 @@ type naiveEvent struct {
 
 func (n *naiveCorrelator) add(e naiveEvent) {
 	n.newest = max(n.newest, e.at)
-	if e.at < n.newest-n.lateness || e.user == "" || n.rule.Correlation.Fields != nil && e.val == "" {
+	if e.user == "" || n.rule.Correlation.Fields != nil && e.val == "" {
 		return
+	}
+	newest := n.newest
+	if !n.waits() {
+		for user, g := range n.groups {
+			if n.newest > g.touched+n.rule.Correlation.Timespan+n.lateness {
+				n.drop(n.window(user, -1<<60, 1<<60))
+			}
+			if len(n.window(user, -1<<60, 1<<60)) == 0 {
+				delete(n.groups, user)
+			}
+		}
+		newest = e.at
+		if g, ok := n.groups[e.user]; ok {
+			newest = max(newest, g.newest)
+		}
+	}
+	if e.at < newest-n.lateness {
+		return
+	}
+	if n.groups == nil {
+		n.groups = make(map[string]naiveGroup)
+	}
+	n.groups[e.user] = naiveGroup{newest, n.newest}
+	if !n.waits() { // what no window reaches any more
+		n.drop(n.window(e.user, -1<<60, newest-n.rule.Correlation.Timespan-n.lateness-1))
 	}
 	n.events = append(n.events, e)
 	if !n.waits() {

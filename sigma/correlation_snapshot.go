@@ -70,6 +70,8 @@ func (w *snapshotWriter) list(cells []cell) {
 
 func (w *snapshotWriter) group(g *group) {
 	w.uint(g.born)
+	w.int(g.newest)
+	w.int(g.touched)
 	w.list(g.cells)
 	w.uint(uint64(len(g.entries)))
 	for i := range g.entries {
@@ -134,7 +136,7 @@ func (c *Correlator) restore(body []byte) error {
 	}
 	for range r.count(2) {
 		s := byPrint[r.text()]
-		for range r.count(3) {
+		for range r.count(5) {
 			g := r.group()
 			if r.bad {
 				return errSnapshot
@@ -174,7 +176,8 @@ func (c *Correlator) take(s *correlationState, g *group) {
 func (s *correlationState) fits(g *group) bool {
 	x := s.def
 	by := len(x.def.GroupBy)
-	if len(g.cells) != by || len(g.entries) == 0 || len(g.entries) > x.def.Type.most() {
+	if len(g.cells) != by || len(g.entries) == 0 ||
+		g.newest < -farTime || g.newest > farTime || g.touched < -farTime || g.touched > farTime || len(g.entries) > x.def.Type.most() {
 		return false
 	}
 	asked := 0
@@ -253,9 +256,10 @@ func (r *snapshotReader) list() []cell {
 }
 
 func (r *snapshotReader) group() *group {
-	born := r.uint()
+	born, newest, touched := r.uint(), r.int(), r.int()
 	cells := r.list()
 	g := newGroup(groupKey(cells), cells, born)
+	g.newest, g.touched = newest, touched
 	for range r.count(8) {
 		e := hit{at: r.int(), seq: r.uint(), part: r.small(), matches: r.small()}
 		for range r.count(1) {

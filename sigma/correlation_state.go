@@ -67,6 +67,8 @@ type group struct {
 	entries []hit          // by time, then as they came
 	values  map[string]int // of value_count: how many matches have each
 	born    uint64
+	newest  int64 // of the matches that joined
+	touched int64 // the watermark when the last of them did
 	expires int64
 	place   int   // in correlationState.order
 	size    int64 // without its entries

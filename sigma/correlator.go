@@ -8,8 +8,10 @@ import (
 
 // CorrelatorOptions bound what a Correlator keeps. A zero value means the default.
 type CorrelatorOptions struct {
-	// Lateness is how much older than the newest event a match may be; default 10 minutes. What comes later is counted
-	// and left out. Negative: nothing is too late, and nothing is over before Close.
+	// Lateness is how late a match may come; default 10 minutes. What is decided at once takes matches that are so much older
+	// than the newest of their group, and keeps a group until the newest event is newer by timespan and lateness than when the group was last
+	// joined. So it takes old logs, too, that are read while new ones come. What is decided when its time is over takes matches that are
+	// so much older than the newest event. Others are counted and left out. Negative: nothing is too late, and nothing is over before Close.
 	Lateness  time.Duration
 	MaxGroups int   // default 1,000,000
 	MaxBytes  int64 // about what the groups take, default 64 MiB
@@ -35,7 +37,7 @@ type CorrelatorStats struct {
 	Matches int64 // kept
 	Bytes   int64 // that they take, about
 	Firings int64
-	Late    int64 // matches that were too late
+	Late    int64 // matches that were too late, each for each correlation
 	Alone   int64 // matches without a value to group by
 	Evicted int64 // groups given up for want of room
 	Dropped int64 // matches given up because their group was too large
@@ -104,10 +106,6 @@ func (c *Correlator) Add(r *Rule, ev Event, at time.Time, ref string) []*Firing 
 	}
 	t := micros(at)
 	c.advance(t)
-	if t < c.watermark-c.lateness {
-		c.stats.Late++
-		return c.firings
-	}
 	refs := []Contribution{{Rule: r.Key(), Time: time.UnixMicro(t).UTC(), Ref: ref}}
 	for _, f := range feeds {
 		from := f.to.parts[f.part].from
@@ -206,12 +204,24 @@ func (c *Correlator) put(f feed, at int64, cells [][]cell, refs []Contribution) 
 func (c *Correlator) join(s *correlationState, values []cell, e hit) {
 	key := groupKey(values)
 	g := s.groups[key]
+	newest := c.watermark
+	if s.def.atOnce {
+		newest = e.at
+		if g != nil {
+			newest = max(newest, g.newest)
+		}
+	}
+	if e.at < newest-c.hold(s.def) {
+		c.stats.Late++
+		return
+	}
 	if g == nil {
 		g = newGroup(key, values, e.seq)
 		s.add(g)
 		c.stats.Groups++
 		c.count(s, g.size)
 	}
+	g.newest, g.touched = newest, c.watermark
 	c.forget(s, g)
 	if len(g.entries) >= s.def.def.Type.most() {
 		c.compact(s, g)
@@ -245,7 +255,7 @@ func (c *Correlator) forget(s *correlationState, g *group) {
 	if !s.def.atOnce {
 		return
 	}
-	if n := g.from(c.watermark - s.def.span - c.hold(s.def)); n > 0 {
+	if n := g.from(g.newest - s.def.span - c.hold(s.def)); n > 0 {
 		c.cut(s, g, 0, n)
 	}
 }
@@ -360,7 +370,7 @@ func (c *Correlator) reschedule(s *correlationState, g *group) {
 	}
 	at := g.entries[0].at
 	if s.def.atOnce {
-		at = g.entries[len(g.entries)-1].at
+		at = g.touched
 	}
 	g.expires = at + s.def.span + c.hold(s.def)
 	s.fix(g)

@@ -103,6 +103,7 @@
 // A condition with an upper bound (lt, lte, eq, neq, a range) or a not, and every mean and percentile, says something of
 // a whole timespan. It is decided once when that is over, from a group's first match on, and the next window
 // begins with the next match. It is over when an event is newer by the timespan and the lateness that the Correlator waits for.
+// Nothing that comes later than that is counted; what is decided at once takes older matches, as long as their group is not beyond them.
 // No match at all is no group: a condition that only nothing satisfies is refused.
 //
 // value_count counts different values without regard to case, and with a list of fields their combinations. value_sum,

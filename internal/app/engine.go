@@ -51,6 +51,10 @@ type Engine struct {
 	started bool
 }
 
+// lateness is how much later than the newest event one may come and still be correlated: a forwarder that had lost its line for
+// a while. What says something of a whole timespan waits for it.
+const lateness = 30 * time.Minute
+
 // Open opens the engines in the configured data folder, which no other process may have open. It takes batches at once (they
 // wait in the spool); LoadRules and Start make them events.
 func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine, err error) {
@@ -107,7 +111,7 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 	e.Pipeline, err = pipeline.New(ctx, pipeline.Options{
 		Spool: e.Spool, Store: pipeline.LogStore(e.Store), CursorFile: e.path("cursor"), Log: opt.Log,
 		Normaliser: func() pipeline.Normaliser { return normalise.New(e.Taxonomy) },
-		Matcher:    e.matcher, Correlations: e.correlations, Recorder: e.Alerts, Observer: e.Stats,
+		Matcher:    e.matcher, Correlations: e.correlations, Correlator: sigma.CorrelatorOptions{Lateness: lateness}, Recorder: e.Alerts, Observer: e.Stats,
 	})
 	return e, err
 }

@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"slices"
 	"strings"
 
 	"yagura/internal/detect/match"
@@ -76,7 +77,7 @@ func (a actors) entity() Entity {
 	return Entity{Kind: NoEntity}
 }
 
-// entityOfMatch is what a match is about: of a correlation, what it groups by.
+// entityOfMatch is what a match is about: of a correlation, what it groups by, whatever field of the events that was found in.
 func entityOfMatch(m *match.Match, a actors) Entity {
 	if m.Firing == nil {
 		return a.entity()
@@ -88,10 +89,15 @@ func entityOfMatch(m *match.Match, a actors) Entity {
 		values = append(values, clean(cut(g.Value, maxName)))
 	}
 	e := actorsOf(&group).entity()
-	if e.Kind == NoEntity && len(values) > 0 {
-		return Entity{Group, clean(cut(strings.Join(values, " · "), maxName))}
+	if e.Kind != NoEntity || len(values) == 0 {
+		return e
 	}
-	return e
+	for _, known := range []Entity{{Host, a.host}, {User, a.user}, {SourceIP, a.ip}} {
+		if slices.ContainsFunc(values, func(v string) bool { return strings.EqualFold(v, known.Value) }) {
+			return known
+		}
+	}
+	return Entity{Group, clean(cut(strings.Join(values, " · "), maxName))}
 }
 
 // maxName bounds what a log may call a host or user, in bytes.

@@ -46,10 +46,13 @@ const (
 	noisePerSecond = 12
 	// backlogEvents is the ordinary traffic of the time before the demo starts.
 	backlogEvents = 5000
+	// stretch is how much of it comes at once.
+	stretch = 20 * time.Minute
 )
 
 // Backlog makes what happened in the span before now: ordinary traffic that follows the working day, and the
-// story once. It comes in batches by source, in order of time within each.
+// story once. It comes in order of time, a stretch after the other, each in batches by source: as it would have come day by day, so
+// that nothing is late.
 func (g *Generator) Backlog(now time.Time, span time.Duration) []*intake.Batch {
 	records := make([]record, 0, backlogEvents+100)
 	for len(records) < backlogEvents {
@@ -63,7 +66,16 @@ func (g *Generator) Backlog(now time.Time, span time.Duration) []*intake.Batch {
 		records = append(records, step.play(g, began)...)
 	}
 	slices.SortStableFunc(records, func(a, b record) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
-	return batches(records, now)
+	var list []*intake.Batch
+	for len(records) > 0 {
+		end := records[0].at.Add(stretch)
+		n := len(records)
+		if i := slices.IndexFunc(records, func(r record) bool { return r.at.After(end) }); i >= 0 {
+			n = i
+		}
+		list, records = append(list, batches(records[:n], now)...), records[n:]
+	}
+	return list
 }
 
 // activity is how busy the company is at that hour, from 0 to 1, Japan time.

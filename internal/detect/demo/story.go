@@ -14,7 +14,8 @@ type step struct {
 
 func (s step) play(g *Generator, began time.Time) []record { return s.happens(g, began.Add(s.after)) }
 
-// story is how one employee's session is stolen and the customers' data leaves.
+// story is how one employee's session is stolen and the customers' data leaves. Two correlations tell it: pushes are refused until one
+// is accepted, and a mass download is followed by a USB stick.
 func story(victim person) []step {
 	one := func(r record) []record { return []record{r} }
 	return []step{
@@ -27,8 +28,13 @@ func story(victim person) []step {
 		{2 * time.Second, "the password goes to the phishing site", func(g *Generator, at time.Time) []record {
 			return one(g.proxyEvent(at, victim, "POST", phishing, "/login/verify", 512, 1204, 302))
 		}},
-		{4 * time.Second, "the first push is refused", func(g *Generator, at time.Time) []record {
-			return one(g.oktaEvent(at, victim, intruder, "user.mfa.okta_verify.deny_push", "User rejected Okta push verify", "INFO", "SUCCESS"))
+		{4 * time.Second, "three pushes are refused", func(g *Generator, at time.Time) []record {
+			var pushes []record
+			for i := range 3 {
+				pushes = append(pushes, g.oktaEvent(at.Add(time.Duration(i)*700*time.Millisecond), victim, intruder,
+					"user.mfa.okta_verify.deny_push", "User rejected Okta push verify", "INFO", "SUCCESS"))
+			}
+			return pushes
 		}},
 		{6 * time.Second, "somebody guesses at the VPN meanwhile", func(g *Generator, at time.Time) []record {
 			var tries []record
@@ -38,6 +44,9 @@ func story(victim person) []step {
 					guesser, p.login, `reason="sslvpn_login_permission_denied" msg="SSL user failed to logged in"`))
 			}
 			return tries
+		}},
+		{7 * time.Second, "the fourth is not", func(g *Generator, at time.Time) []record {
+			return one(g.oktaEvent(at, victim, intruder, "user.authentication.auth_via_mfa", "Authentication of user via MFA", "INFO", "SUCCESS"))
 		}},
 		{8 * time.Second, "the stolen session is used from elsewhere", func(g *Generator, at time.Time) []record {
 			return one(g.oktaEvent(at, victim, intruder, "user.session.context.change", "Session context changed", "WARN", "SUCCESS"))
@@ -60,7 +69,16 @@ func story(victim person) []step {
 		{45 * time.Second, "the shared folder is emptied as well", func(g *Generator, at time.Time) []record {
 			return one(g.boxEvent(at, victim, intruder, "SHIELD_ALERT", object{"shield_alert": object{"rule_category": "Anomalous Download", "risk_score": 92}}))
 		}},
-		{60 * time.Second, "on another floor, a colleague plugs in a USB stick", func(g *Generator, at time.Time) []record {
+		{55 * time.Second, "on another floor, a colleague downloads archives of the shop", func(g *Generator, at time.Time) []record {
+			var downloads []record
+			p := g.accomplice(victim)
+			for i := range 4 {
+				downloads = append(downloads, g.webLine(at.Add(time.Duration(i)*time.Second), p.ip, p.login, "GET",
+					fmt.Sprintf("/admin/archive/2026-%02d.zip", i+7), 200, 41943040, browser))
+			}
+			return downloads
+		}},
+		{60 * time.Second, "plugs in a USB stick", func(g *Generator, at time.Time) []record {
 			return one(g.security(at, g.accomplice(victim), 6416, object{
 				"SubjectUserName": g.accomplice(victim).login, "ClassName": "DiskDrive", "DeviceDescription": "Disk drive",
 				"DeviceId": `USBSTOR\Disk&Ven_BUFFALO&Prod_USB_Flash_Disk&Rev_4000\A900000000000413&0`,
