@@ -338,11 +338,13 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	}
 	alertRoom := alert.NewRoom(site, records, s.Alerts, s.Rules)
 	alertRoom.Beside = quiet.BesideAlert
+	ruleRoom := rule.NewRoom(site, records, rule.RoomOptions{Library: s.Rules, States: s.States, Alerts: s.Alerts, Beside: quiet.BesideRule})
+	alertRoom.Why = ruleRoom.Why
 	return append([]web.Module{
 		records.Own(),
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
 		alertRoom.Module(alerts),
-		rule.NewRoom(site, records, rule.RoomOptions{Library: s.Rules, States: s.States, Alerts: s.Alerts, Beside: quiet.BesideRule}).Module(rules),
+		ruleRoom.Module(rules),
 		rulesource.NewRoom(site, records, s.Sources).Module(sources),
 		covers.Module(),
 		source.NewRoom(site, s.sourceOptions()).Module(),

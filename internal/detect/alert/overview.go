@@ -39,6 +39,7 @@ type overview struct {
 	Open      bool
 	Verdicts  []web.Option
 	Beside    template.HTML
+	Why       template.HTML
 }
 
 type named struct{ Name, Label string }
@@ -95,6 +96,11 @@ func (x *Room) overview(r *http.Request, a *record.Record) (template.HTML, error
 		view.Evidence = findEvidence(view.Rule.Fields, latest.Fields)
 		view.Around = entityQuery(view.Entity, latest.Fields)
 		view.Together = together(latest.Fields)
+	}
+	if n := len(seen.Samples); n > 0 && x.Why != nil {
+		if view.Why, err = x.Why(r, view.RuleID, seen.Samples[n-1].Event); err != nil {
+			return "", err
+		}
 	}
 	slices.Reverse(view.Samples)
 	if x.Beside != nil {

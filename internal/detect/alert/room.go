@@ -57,6 +57,8 @@ type Room struct {
 	rules Rules
 	// Beside is what other rooms show on an alert's page: what keeps its rule from alerting.
 	Beside func(r *http.Request, a *record.Record) (template.HTML, error)
+	// Why says what in the latest event the rule with that key was after: each question with its answer. "" where that cannot be said.
+	Why func(r *http.Request, rule string, event []byte) (template.HTML, error)
 }
 
 // NewRoom makes the pages, which Module hands to the site. The kind is registered with the store of records.
