@@ -114,7 +114,7 @@ func (s *Store) ClassOfList(ctx context.Context, kind string, q Query, env *Env)
 			}
 			w.And("id IN (SELECT record_id FROM record_class WHERE kind = ? AND class = ?)", kind, string(all[i]))
 			var n int
-			if err := tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM `+k.Table+w.String()+` LIMIT 1) AS some`, w.Args()...).Scan(&n); err != nil {
+			if err := tx.QueryRow(`SELECT COUNT(*) FROM (SELECT 1 FROM `+k.Table+w.String()+` LIMIT 1) AS counted`, w.Args()...).Scan(&n); err != nil {
 				return err
 			}
 			if n > 0 {

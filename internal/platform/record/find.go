@@ -112,6 +112,14 @@ func (s *Store) Search(ctx context.Context, by *auth.User, kind, text string, li
 		return nil, err
 	}
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
+		ids, all, err := k.glanced(tx, Query{Text: text}, &Env{By: by}, order{down: true}, "", limit)
+		if err != nil {
+			return err
+		}
+		if all || len(ids) >= max(limit, glancedAtLeast) {
+			list, err = k.inOrder(tx, ids[:min(len(ids), limit)])
+			return err
+		}
 		w := new(db.Where)
 		w.And("deleted_at = 0")
 		k.text.Match(w, "id", text)

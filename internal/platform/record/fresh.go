@@ -19,7 +19,7 @@ func (s *Store) CountMadeSince(ctx context.Context, kind string, q Query, env *E
 		return 0, err
 	}
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
-		w, err := k.where(tx, q, env)
+		w, err := k.whereBut(tx, q, env, nil, k.text.Holds)
 		if err != nil {
 			return err
 		}
