@@ -48,34 +48,33 @@ func upperBits(w uint64) uint64 {
 
 // foldedPrefix returns how many bytes at the beginning of s folding would certainly leave as they are; len(s) where all.
 func foldedPrefix(s string) int {
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		if w := load64(s[i:]); w&highBits != 0 || upperBits(w) != 0 {
-			return i
+	rest := s
+	for ; len(rest) >= 8; rest = rest[8:] {
+		if w := load64(rest); w&highBits|upperBits(w) != 0 {
+			return len(s) - len(rest)
 		}
 	}
-	for ; i < len(s); i++ {
-		if c := s[i]; c-'A' < 26 || c >= utf8.RuneSelf {
-			return i
+	for i := 0; i < len(rest); i++ {
+		if c := rest[i]; c-'A' < 26 || c >= utf8.RuneSelf {
+			return len(s) - len(rest) + i
 		}
 	}
-	return i
+	return len(s)
 }
 
 // appendFolded appends the folded s to dst. It never appends more bytes than s has: of an orbit the least
 // rune is taken.
 func appendFolded(dst []byte, s string) []byte {
 	dst = slices.Grow(dst, len(s))
-	out := dst[len(dst) : len(dst)+len(s)]
-	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		w := load64(s[i:])
+	out, rest := dst[len(dst):len(dst)+len(s)], s
+	for ; len(rest) >= 8 && len(out) >= 8; rest, out = rest[8:], out[8:] {
+		w := load64(rest)
 		if w&highBits != 0 {
-			return appendFoldedRunes(dst[:len(dst)+i], s[i:])
+			break
 		}
-		binary.LittleEndian.PutUint64(out[i:], w|upperBits(w)>>2)
+		binary.LittleEndian.PutUint64(out, w|upperBits(w)>>2)
 	}
-	return appendFoldedRunes(dst[:len(dst)+i], s[i:])
+	return appendFoldedRunes(dst[:len(dst)+len(s)-len(rest)], rest)
 }
 
 // appendFoldedRunes is appendFolded rune by rune.

@@ -224,10 +224,10 @@ func (x *index) scanEdges(s *Scratch, id int32, u *unit, text string) {
 
 func (x *index) scanEights(s *Scratch, id int32, set *gramSet, text string) {
 	bitmap, shift := set.bits, set.shift&63
-	for i := 0; i+8 <= len(text); i += stride {
-		h := mix(load64(text[i:]))
+	for rest := text; len(rest) >= 8; rest = rest[stride:] {
+		h := mix(load64(rest))
 		if b := h >> shift; bitmap[b>>6]&(1<<(b&63)) != 0 {
-			x.check(s, x.lookup(makeKey(keyEight, id, h)), text, i)
+			x.check(s, x.lookup(makeKey(keyEight, id, h)), text, len(text)-len(rest))
 		}
 	}
 }
@@ -235,23 +235,24 @@ func (x *index) scanEights(s *Scratch, id int32, set *gramSet, text string) {
 // scanBoth is scanEights and scanFours with one look at each place: at its first four bytes.
 func (x *index) scanBoth(s *Scratch, id int32, u *unit, text string) {
 	bitmap, shift := u.both.bits, u.both.shift&63
-	i := 0
-	for ; i+8 <= len(text); i += stride {
-		w := load64(text[i:])
+	rest := text
+	for ; len(rest) >= 8; rest = rest[stride:] {
+		w := load64(rest)
 		four := mix(w & math.MaxUint32)
 		if b := four >> shift; bitmap[b>>6]&(1<<(b&63)) == 0 {
 			continue
 		}
+		at := len(text) - len(rest)
 		if h := mix(w); u.eights.has(h) {
-			x.check(s, x.lookup(makeKey(keyEight, id, h)), text, i)
+			x.check(s, x.lookup(makeKey(keyEight, id, h)), text, at)
 		}
 		if u.fours.has(four) {
-			x.check(s, x.lookup(makeKey(keyFour, id, four)), text, i)
+			x.check(s, x.lookup(makeKey(keyFour, id, four)), text, at)
 		}
 	}
-	if i+4 <= len(text) {
-		if h := mix(uint64(load32(text[i:]))); u.fours.has(h) {
-			x.check(s, x.lookup(makeKey(keyFour, id, h)), text, i)
+	if len(rest) >= 4 {
+		if h := mix(uint64(load32(rest))); u.fours.has(h) {
+			x.check(s, x.lookup(makeKey(keyFour, id, h)), text, len(text)-len(rest))
 		}
 	}
 }
