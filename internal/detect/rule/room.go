@@ -61,7 +61,7 @@ func (x *Room) Module(kind *record.Kind) web.Module {
 			"path", "digest", "matches", "open_alerts", "last_match", "shadow_matches"},
 		Templates: templateFiles, Static: staticFiles, Styles: []string{"rule/rule.css"}, Help: "rules",
 		Commands: []web.Command{{Key: "rule.add", Path: "/rules/-/add"}},
-		Routes: []web.Route{
+		Routes: append(x.addRoutes(), []web.Route{
 			{Pattern: "GET /rules/{id}/bench", Permission: MayRead, Handle: x.bench},
 			{Pattern: "POST /rules/{id}/try", Permission: MayRead, Handle: x.try},
 			{Pattern: "POST /rules/{id}/remove", Permission: MayWrite, Handle: x.remove},
@@ -70,7 +70,7 @@ func (x *Room) Module(kind *record.Kind) web.Module {
 			{Pattern: "POST /rules/-/add", Permission: MayWrite, Handle: x.add},
 			{Pattern: "GET /api/v1/rules/{id}/source", Permission: MayRead, Handle: x.apiSource, Doc: &openapi.Operation{
 				Summary: "Read the text of one, with what is wrong with it", Tag: Name, Answer: sourceJSON{}}},
-		},
+		}...),
 	})
 }
 

@@ -505,3 +505,51 @@ func pasteInto(name, text string) chromedp.Action[chromedp.Void] {
 		return err
 	})
 }
+
+// TestProgramsBringRules looks at a file, adds it, tries its rule and takes it away.
+func TestProgramsBringRules(t *testing.T) {
+	t.Parallel()
+	r := newRoom(t)
+	file := func(text, more string) string {
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `{"name":"b.yml","text":` + string(quoted) + more + `}`
+	}
+	type review struct {
+		Sound    bool
+		Rules    []struct{ ID, Title string }
+		Problems []struct{ Reason string }
+	}
+	var bad, good, added review
+	r.Call(webtest.Robot, "POST", "/api/v1/rules/-/review", file(hostileRule, ""), http.StatusOK, &bad)
+	if bad.Sound || len(bad.Problems) == 0 {
+		t.Errorf("%+v", bad)
+	}
+	text := whoami(idB, "b.exe")
+	r.Call(webtest.Robot, "POST", "/api/v1/rules/-/review", file(text, ""), http.StatusOK, &good)
+	if !good.Sound || len(good.Rules) != 1 || good.Rules[0].ID != idB {
+		t.Errorf("%+v", good)
+	}
+	r.Call(webtest.Robot, "POST", "/api/v1/rules", file(hostileRule, ""), http.StatusBadRequest, nil)
+	r.Call(webtest.Robot, "POST", "/api/v1/rules", file(text, `,"state":"retired"`), http.StatusBadRequest, nil)
+	r.Call(webtest.Reader, "POST", "/api/v1/rules", file(text, ""), http.StatusForbidden, nil)
+	r.Call(webtest.Robot, "POST", "/api/v1/rules", file(text, ""), http.StatusCreated, &added)
+	r.Call(webtest.Robot, "POST", "/api/v1/rules", file(text, ""), http.StatusConflict, nil)
+	if matches(r.library.Matcher(), `C:\b.exe`) == "" || len(added.Rules) != 1 {
+		t.Errorf("it does not run: %+v", added)
+	}
+	one := "/api/v1/rules/" + idB
+	var trial struct {
+		Matched bool
+		Fields  []struct{ Name string }
+	}
+	r.Call(webtest.Reader, "POST", one+"/try", `{"format":"json","event":"{\"Image\":\"C:\\\\b.exe\"}"}`, http.StatusOK, &trial)
+	if len(trial.Fields) == 0 {
+		t.Errorf("%+v", trial)
+	}
+	r.Call(webtest.Reader, "POST", one+"/try", `{"format":"poem","event":"x"}`, http.StatusBadRequest, nil)
+	r.Call(webtest.Robot, "DELETE", one, "", http.StatusNoContent, nil)
+	r.Call(webtest.Robot, "DELETE", one, "", http.StatusNotFound, nil)
+}
