@@ -9,6 +9,9 @@
 //		fmt.Println(rule.Level, rule.Title)
 //	}
 //
+// An event is Fields, a JSON object read by JSON, or whatever implements Event. Explain says why a rule matches an event
+// or does not; Matcher.Unselected, which rules cost something on every event. README.md has figures.
+//
 // Matches of rules that are correlated go on to a Correlator, with the time of their event:
 //
 //	set, problems := sigma.CompileCorrelations(file.Rules(), sigma.Options{Taxonomy: taxonomy})
