@@ -48,6 +48,7 @@ func (s *Server) settingsOptions() settings.Options {
 			}
 			return rows
 		},
+		Correlations: s.correlationFacts,
 		Sizes: func() []settings.Size {
 			return []settings.Size{
 				{Key: "settings.size.store", Bytes: folderSize(s.path("events"))},
@@ -55,6 +56,17 @@ func (s *Server) settingsOptions() settings.Options {
 				{Key: "settings.size.db", Bytes: fileSize(s.path("yagura.db")) + fileSize(s.path("yagura.db-wal"))},
 			}
 		},
+	}
+}
+
+// correlationFacts is what the Settings page tells of the correlations.
+func (s *Server) correlationFacts() []settings.Fact {
+	c := s.Pipeline.Status().Correlations
+	return []settings.Fact{
+		{Key: "settings.correlation.groups", Value: c.Groups}, {Key: "settings.correlation.matches", Value: c.Matches},
+		{Key: "settings.correlation.bytes", Value: c.Bytes, Bytes: true}, {Key: "settings.correlation.firings", Value: c.Firings},
+		{Key: "settings.correlation.late", Value: c.Late}, {Key: "settings.correlation.evicted", Value: c.Evicted},
+		{Key: "settings.correlation.dropped", Value: c.Dropped},
 	}
 }
 

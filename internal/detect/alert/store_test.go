@@ -193,6 +193,34 @@ func TestTheEntityIsHostElseUserElseSourceAddress(t *testing.T) {
 	}
 }
 
+// TestTheEntityOfACorrelationIsItsGroup: whom the completing event names is not what the matches have in common.
+func TestTheEntityOfACorrelationIsItsGroup(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, alert.Options{})
+	for i, row := range []struct {
+		group []sigma.GroupValue
+		want  alert.Entity
+	}{
+		{[]sigma.GroupValue{{Field: "IpAddress", Name: "source.ip", Value: "203.0.113.9"}}, alert.Entity{Kind: alert.SourceIP, Value: "203.0.113.9"}},
+		{[]sigma.GroupValue{{Field: "actor", Name: "actor.alternateId", Value: "ALICE"}}, alert.Entity{Kind: alert.User, Value: "alice"}},
+		{[]sigma.GroupValue{{Field: "a", Name: "a", Value: "x"}, {Field: "b", Name: "b", Value: "y"}}, alert.Entity{Kind: alert.Group, Value: "x · y"}},
+		{nil, alert.Entity{Kind: alert.NoEntity}},
+	} {
+		id := fmt.Sprintf("%08d-0000-4000-8000-000000000000", i)
+		f := &sigma.Firing{Rule: rule(id), Group: row.group, To: noon, Contributions: []sigma.Contribution{{Rule: "r", Time: noon, Ref: "e-1"}}}
+		set, _ := sigma.CompileCorrelations(nil, sigma.Options{})
+		count(t, s, fmt.Sprintf("p-%d", i), match.OfFiring(f, set, on(0, "host.name=pc-1", "user.name=alice", "source.ip=192.0.2.1")))
+		alerts, err := s.OfRule(t.Context(), id, 2)
+		if err != nil || len(alerts) != 1 || alerts[0].Entity != row.want || alerts[0].HostName != "pc-1" {
+			t.Fatalf("%v: %v, %+v", row.group, err, alerts)
+		}
+		seen, err := s.Seen(t.Context(), alerts[0].ID)
+		if err != nil || len(seen.Samples) != 1 || !strings.Contains(string(seen.Samples[0].Event), "2026-04-01T12:00:00Z e-1 r") {
+			t.Errorf("%v: %+v", err, seen.Samples)
+		}
+	}
+}
+
 func TestTheWindowIsOfEventTime(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, alert.Options{Window: 24 * time.Hour})

@@ -95,7 +95,12 @@ func (r *room) fill(t testing.TB) {
 	for n := range 30 {
 		matches = append(matches, match.Match{Rule: encoded, Event: process(time.Duration(n*n/2)*time.Minute, "PC-0900")})
 	}
-	matches = append(matches,
+	set, _ := sigma.CompileCorrelations(nil, sigma.Options{})
+	together := &sigma.Firing{
+		Rule: rule("together"), Group: []sigma.GroupValue{{Field: "person", Name: "person", Value: "of the group " + webtest.Probe}}, To: now,
+		Contributions: []sigma.Contribution{{Rule: "Failed " + webtest.Probe, Time: now, Ref: "e-first"}, {Rule: "Succeeded", Time: now, Ref: "e-last"}},
+	}
+	matches = append(matches, match.OfFiring(together, set, nil),
 		match.Match{Rule: rule("nobody"), Event: &event.Event{Time: now}},
 		match.Match{Rule: rule("user"), Event: on(0, "user.name="+webtest.Probe, "source.ip=203.0.113.7")},
 		match.Match{Rule: rule("unit"), Event: on(0, "user.name=sato")})
@@ -124,6 +129,7 @@ func TestPages(t *testing.T) {
 		"/alerts", "/alerts?view=all&sort=-severity", "/alerts?view=all&sort=-count", "/alerts?state=open&severity=high&severity=critical", "/alerts?q=" + url.QueryEscape(webtest.Probe),
 		"/alerts?view=all&entity=tanaka.h&tactic=stealth&technique=T1059.001&verdict=benign_true_positive&last_seen=7d&q=x",
 		"/alerts/" + id, "/alerts/" + encoded, "/alerts/" + encoded + "?tab=history", "/alerts/" + id + "/move/judge_again", "/alerts/" + r.id(t, "entity=PC-0900"),
+		"/alerts/" + r.id(t, "entity_kind=group"),
 	} {
 		for _, lang := range i18n.Languages() {
 			w := r.Do(webtest.Request{As: webtest.Admin, Path: path, Lang: lang.Lang})
@@ -132,7 +138,13 @@ func TestPages(t *testing.T) {
 			}
 		}
 	}
-	page := r.Do(webtest.Request{As: webtest.Admin, Path: "/alerts/" + encoded}).Body.String()
+	page := r.Do(webtest.Request{As: webtest.Admin, Path: "/alerts/" + r.id(t, "entity_kind=group")}).Body.String()
+	for _, want := range []string{"What came together", "of the group ", "event.id%3A%3D%22e-first%22", "Succeeded"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page of a correlation's alert lacks %s", want)
+		}
+	}
+	page = r.Do(webtest.Request{As: webtest.Admin, Path: "/alerts/" + encoded}).Body.String()
 	for _, want := range []string{"hxxps://evil[.]example/", "process.executable", "event.id%3Ain%28", "host.name%3A%3D%22PC-0900%22", `data-histogram=`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %s", want)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/platform/i18n"
 	"yagura/sigma"
 )
 
@@ -25,6 +26,30 @@ func (b *builder) correlate(rules []*sigma.Rule) []sigma.Problem {
 		problems = append(problems, crowding(r)...)
 	}
 	return problems
+}
+
+// part is a rule that a correlation refers to.
+type part struct {
+	Title, Path string // the path of a rule that is loaded, else ""
+	Quiet       bool   // it raises no alerts of its own
+}
+
+// parts are the rules that a correlation refers to, in its order.
+func (s *Set) parts(r *Rule, lang i18n.Lang) (list []part) {
+	if r.Correlation == nil {
+		return nil
+	}
+	for _, ref := range r.Correlation.Rules {
+		one := part{Title: ref}
+		for _, other := range s.Rules {
+			if strings.EqualFold(other.ID, ref) || other.Name == ref {
+				one = part{other.TitleIn(lang), other.Path(), !s.Correlations.Alerts(other.Rule)}
+				break
+			}
+		}
+		list = append(list, one)
+	}
+	return list
 }
 
 // unique are fields that nearly every event has another value of: to group by one makes as many groups as there are events.

@@ -39,6 +39,7 @@ type detailView struct {
 	Known          bool     // the log source
 	Search         string   // the LogsQL that finds the log source's events
 	Usages         []Usage
+	Parts          []part // of a correlation
 	Source         string
 	Whole          bool // Source is the whole file, its line numbers are the file's
 	Marked         []int
@@ -129,6 +130,7 @@ func (x *Room) view(r *http.Request, one *Rule) (*detailView, error) {
 	if view.Usages, err = x.library.Usages(one.Key); err != nil && view.SourceErr == "" {
 		view.SourceErr = web.Message(r, sourceFault(err))
 	}
+	view.Parts = x.library.Set().parts(one, p.Lang())
 	for _, problem := range one.Problems {
 		if view.Whole && problem.Line > 0 {
 			view.Marked = append(view.Marked, problem.Line)

@@ -40,6 +40,7 @@ type Match struct {
 	Rule   *sigma.Rule
 	File   string
 	Record uint64 // the line, or the EVTX record id
+	Group  string // of a correlation, what its matches have in common
 	Event  *event.Event
 }
 

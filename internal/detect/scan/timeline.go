@@ -23,7 +23,7 @@ type rowKey struct{ rule, entity string }
 // Row is what one rule saw of one entity.
 type Row struct {
 	Rule        *sigma.Rule
-	Entity      string // the host, else the user, else the source address
+	Entity      string // of a correlation, its group; else the host, else the user, else the source address
 	First, Last time.Time
 	Count       int64
 	// What the first match by time says, and where it lies.
@@ -36,7 +36,7 @@ var _ Visitor = (*Timeline)(nil)
 
 // Visit counts the match; it writes nothing.
 func (t *Timeline) Visit(dst []byte, m Match) []byte {
-	entity := Entity(m.Event)
+	entity := cmp.Or(m.Group, Entity(m.Event))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	row, ok := t.rows[rowKey{m.Rule.ID + m.Rule.Title, entity}]

@@ -32,21 +32,27 @@ func newTogether(set *sigma.Correlations, v Visitor) *together {
 func (x *together) add(dst []byte, list []found, t *tally) []byte {
 	for _, m := range list {
 		ref := m.file + "#" + strconv.FormatUint(m.record, 10)
-		dst = x.fired(dst, x.keeper.Add(m.rule, m.event, m.event.Time, ref), t)
+		dst = x.fired(dst, x.keeper.Add(m.rule, m.event, m.event.Time, ref), m.event, t)
 	}
 	return dst
 }
 
 // close appends what is only known at the end.
-func (x *together) close(dst []byte, t *tally) []byte { return x.fired(dst, x.keeper.Close(), t) }
+func (x *together) close(dst []byte, t *tally) []byte { return x.fired(dst, x.keeper.Close(), nil, t) }
 
-func (x *together) fired(dst []byte, firings []*sigma.Firing, t *tally) []byte {
+// fired appends what fired; completing is the event that made it, nil at the end.
+func (x *together) fired(dst []byte, firings []*sigma.Firing, completing *event.Event, t *tally) []byte {
 	for _, f := range firings {
 		if !x.set.Alerts(f.Rule) {
 			continue
 		}
 		t.count(f.Rule)
-		m := Match{Rule: f.Rule, Event: match.OfFiring(f, x.set, nil).Event}
+		m := Match{Rule: f.Rule, Event: match.OfFiring(f, x.set, completing).Event}
+		var group []string
+		for _, g := range f.Group {
+			group = append(group, g.Value)
+		}
+		m.Group = strings.Join(group, " · ")
 		ref := m.Event.ID // of the last match
 		at := strings.LastIndexByte(ref, '#')
 		m.File, m.Event.ID = ref[:at], ""

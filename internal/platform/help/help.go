@@ -30,7 +30,7 @@ const anchor = "s-"
 // order is how the list has the documents: what everybody needs, what analysts need, what administrators need. A document that is
 // not named here comes last.
 func order() []string {
-	return []string{"using", "alerts", "records", "notifications", "search", "rules", "coverage", "sources", "api", "glossary", "people", "single-sign-on", "ledger", "install", "operations", "keys", "security", "architecture"}
+	return []string{"using", "alerts", "records", "notifications", "search", "rules", "correlations", "coverage", "sources", "api", "glossary", "people", "single-sign-on", "ledger", "install", "operations", "keys", "security", "architecture"}
 }
 
 // Help is the pages.

@@ -32,13 +32,22 @@ type Size struct {
 	Bytes int64
 }
 
+// Fact is a number that the server tells of itself.
+type Fact struct {
+	Key   string // message key of what it is: "settings.correlation.groups"
+	Value int64
+	Bytes bool // Value is bytes
+}
+
 // Options is what the page shows of the server. The functions are called for each view and may be nil.
 type Options struct {
-	Config  func() []ConfigRow
-	Sizes   func() []Size
-	Data    string // the data folder
-	Version string
-	Started time.Time
+	Config func() []ConfigRow
+	Sizes  func() []Size
+	// Correlations is what the correlations keep, and what they could not.
+	Correlations func() []Fact
+	Data         string // the data folder
+	Version      string
+	Started      time.Time
 }
 
 // Settings is the page.
@@ -72,6 +81,7 @@ type view struct {
 	Config        []ConfigRow
 	Sizes         []Size
 	Total         int64
+	Correlations  []Fact
 	Data, Version string
 	Started       time.Time
 }
@@ -86,6 +96,9 @@ func (s *Settings) page(w http.ResponseWriter, r *http.Request) error {
 		}
 		if s.opt.Sizes != nil {
 			v.Sizes = s.opt.Sizes()
+		}
+		if s.opt.Correlations != nil {
+			v.Correlations = s.opt.Correlations()
 		}
 		for _, size := range v.Sizes {
 			v.Total += size.Bytes

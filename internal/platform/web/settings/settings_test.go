@@ -25,6 +25,9 @@ func newSite(t *testing.T) *webtest.Site {
 		Sizes: func() []settings.Size {
 			return []settings.Size{{Key: "settings.size.store", Bytes: 3 << 30}, {Key: "settings.size.spool", Bytes: 1 << 20}}
 		},
+		Correlations: func() []settings.Fact {
+			return []settings.Fact{{Key: "settings.correlation.groups", Value: 1234}, {Key: "settings.correlation.bytes", Value: 5 << 20, Bytes: true}}
+		},
 		Data:    "/var/lib/yagura",
 		Version: "v1.2.3",
 		Started: time.Now().Add(-time.Hour),
