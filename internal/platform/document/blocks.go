@@ -15,6 +15,8 @@ import (
 	"github.com/yuin/goldmark/ast"
 	extast "github.com/yuin/goldmark/extension/ast"
 	_ "golang.org/x/image/webp" // another
+
+	"yagura/internal/platform/fault"
 )
 
 // maxPixels of a picture are unpacked: a small file can be a very large picture.
@@ -26,6 +28,7 @@ const maxQuotes = 8
 // blocks sets the children of a block.
 func (t *typesetter) blocks(parent ast.Node, x, width float64) {
 	for n := parent.FirstChild(); n != nil && t.err == nil; n = n.NextSibling() {
+		t.inTime()
 		t.block(n, x, width)
 	}
 }
@@ -240,6 +243,10 @@ func (t *typesetter) decode(n *ast.Image) image.Image {
 	}
 	config, _, err := image.DecodeConfig(bytes.NewReader(p.data))
 	if err != nil || config.Width*config.Height > maxPixels || config.Width > 30_000 || config.Height > 30_000 || config.Width == 0 || config.Height == 0 {
+		return nil
+	}
+	if t.placed += config.Width * config.Height; t.placed > maxPlaced {
+		t.keep(fault.New(fault.TooLarge, "fault.document.images", "pictures of more than %d points", maxPlaced))
 		return nil
 	}
 	decoded, _, err := image.Decode(bytes.NewReader(p.data))

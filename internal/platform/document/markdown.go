@@ -66,7 +66,7 @@ func engine(hooks Hooks) goldmark.Markdown {
 // parse reads a text into its tree.
 func parse(markdown string, hooks Hooks) (goldmark.Markdown, ast.Node, []byte) {
 	md, source := engine(hooks), []byte(flatten(markdown))
-	tree := md.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(&ids{hooks.Anchor, map[string]bool{}}))))
+	tree := md.Parser().Parse(text.NewReader(source), parser.WithContext(parser.NewContext(parser.WithIDs(&ids{hooks.Anchor, map[string]bool{}, map[string]int{}}))))
 	return md, tree, source
 }
 
@@ -130,6 +130,7 @@ func partLines(markdown string) string {
 type ids struct {
 	anchor string
 	taken  map[string]bool
+	next   map[string]int // number of the next heading with these words: thousands may have the same
 }
 
 func (x *ids) Generate(value []byte, _ ast.NodeKind) []byte {
@@ -144,8 +145,9 @@ func (x *ids) Generate(value []byte, _ ast.NodeKind) []byte {
 	}, string(value)), "-")
 	base := x.anchor + "s-" + word // never an id that a page or a script uses
 	id := base
-	for n := 2; x.taken[id]; n++ {
-		id = base + "-" + strconv.Itoa(n)
+	for x.taken[id] {
+		n := max(2, x.next[base])
+		id, x.next[base] = base+"-"+strconv.Itoa(n), n+1
 	}
 	x.taken[id] = true
 	return []byte(id)

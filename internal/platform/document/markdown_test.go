@@ -157,7 +157,7 @@ func TestMentions(t *testing.T) {
 // TestDeepAndLongTextsAreQuick would not end without a bound on nesting.
 func TestDeepAndLongTextsAreQuick(t *testing.T) {
 	t.Parallel()
-	for _, unit := range []string{">", "> ", "- ", "1. ", "* > ", "[", "![", "*", "_", "**a ", "`", "[a](", "<", "&", "|", "a|", "[^1]", "~~", "@", "[[", "\\", "# ", "\t", ">\n", "- a\n", "[a]: b\n", "|a\n|-\n",
+	for _, unit := range []string{">", "> ", "- ", "1. ", "* > ", "[", "![", "*", "_", "**a ", "`", "[a](", "<", "&", "|", "a|", "[^1]", "~~", "@", "[[", "\\", "# ", "# a\n", "\t", ">\n", "- a\n", "[a]: b\n", "|a\n|-\n",
 		"**a** ", "[\n", "[a]\n", "[^1]\n", "[a](b \"\n", "[a](<\n", "[a][b]\n", "`\n", "<a\n", "**\n", "> a\n> \n"} {
 		document.HTML(strings.Repeat(unit, 40_000/len(unit)), hooks())
 	}

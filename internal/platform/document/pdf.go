@@ -28,6 +28,7 @@ const (
 	patience    = 60 * time.Second // for one paper
 	maxPDF      = 64 << 20
 	maxImages   = 16 << 20 // bytes of all pictures of a paper
+	maxShown    = 64 << 20 // bytes of them, each as often as it is shown
 	// A paper of so many headings and characters (three pages or so) gets a table of contents.
 	longHeadings, longRunes = 5, 4000
 )
@@ -74,6 +75,7 @@ func (p *Press) PDF(ctx context.Context, paper Paper) ([]byte, error) {
 	if len(paper.Markdown) > MaxMarkdown {
 		return nil, tooLong(len(paper.Markdown))
 	}
+	asked := ctx
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	select {
@@ -88,12 +90,15 @@ func (p *Press) PDF(ctx context.Context, paper Paper) ([]byte, error) {
 	}
 	if program := p.chromium(); program != "" {
 		pdf, err := printChromium(ctx, program, paper, pictures)
+		if err != nil && ctx.Err() != nil && asked.Err() == nil {
+			return nil, fault.New(fault.TooLarge, "fault.document.too_long", "the paper was not printed in time: %w", err)
+		}
 		if err == nil || fault.Is(err, fault.TooLarge) || ctx.Err() != nil {
 			return pdf, err
 		}
 		p.opt.Log.Warn("Chromium did not print; setting the pages without it", "error", err)
 	}
-	return p.typeset(paper, pictures)
+	return p.typeset(ctx, paper, pictures)
 }
 
 // picture is an attachment that was read.
@@ -134,6 +139,12 @@ func (paper Paper) pictures(ctx context.Context) (map[string]picture, error) {
 		}
 		if kind, ok := blob.Kind("", data[:min(len(data), 512)]); ok && strings.HasPrefix(kind, "image/") {
 			all[reference] = picture{kind, data}
+		}
+	}
+	shown := 0
+	for _, reference := range wanted {
+		if shown += len(all[reference].data); shown > maxShown {
+			return nil, fault.New(fault.TooLarge, "fault.document.images", "the pictures, as often as they are shown, have more than %d bytes", maxShown)
 		}
 	}
 	return all, nil

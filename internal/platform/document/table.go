@@ -41,10 +41,30 @@ func (t *typesetter) table(n *extast.Table, x, width float64) {
 	if len(rows) == 0 {
 		return
 	}
+	if len(rows[0]) > maxColumns {
+		t.wide(rows, x, width)
+		return
+	}
 	widths := t.columns(rows, width)
 	t.y += 2
 	for i, row := range rows {
 		t.row(rows[0], row, widths, x, i == 0)
+	}
+	t.y += textSize
+}
+
+// wide sets a table that has more columns than a page has room for row by row, its cells one after another.
+func (t *typesetter) wide(rows [][]tableCell, x, width float64) {
+	for _, row := range rows {
+		var runs []run
+		for i, cell := range row {
+			if i > 0 {
+				runs = append(runs, run{text: " | "})
+			}
+			runs = append(runs, cell.runs...)
+		}
+		t.inTime()
+		t.lines(runs, x, width, cellSize, cellSpacing)
 	}
 	t.y += textSize
 }
@@ -112,6 +132,7 @@ func (t *typesetter) row(heading, cells []tableCell, widths []float64, x float64
 	const step = cellSize * cellSpacing
 	fits := func() int { return int((pageHeight - bottom - t.y - 2*cellPad) / step) }
 	for first := true; tallest > 0 && t.err == nil; first = false {
+		t.inTime()
 		pageLines := int(math.Floor((pageHeight - bottom - top - 2*cellPad) / step))
 		if fits() < min(tallest, pageLines) && (first && tallest <= pageLines || fits() < 1) && t.y > top {
 			t.newPage()

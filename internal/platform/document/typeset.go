@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -21,10 +22,13 @@ const (
 	textSize              = 10.5
 	leading               = 1.65
 	maxPages              = 2000
+	maxColumns            = 50          // of a table that is set as one: more are narrower than a character
+	maxPlaced             = 200_000_000 // points of all pictures, each as often as it is shown
 )
 
 // typesetter sets a paper page by page.
 type typesetter struct {
+	ctx      context.Context // of one paper: how long it may take
 	pdf      *gopdf.GoPdf
 	paper    Paper
 	faces    faces
@@ -36,13 +40,14 @@ type typesetter struct {
 	pages  int            // of the pass before: 0 in the first
 	starts map[string]int // page of each heading, from the pass before
 	found  map[string]int
+	placed int       // points of pictures
 	quotes []float64 // where the bars of quotations stand
 	err    error     // the first of what the PDF refused; all others follow from it
 }
 
 // typeset sets a paper without a browser. It goes over the text until the page numbers in the table of contents are those of the
 // headings: the first time they are not known, the second they are, unless their width has moved a line.
-func (p *Press) typeset(paper Paper, pictures map[string]picture) ([]byte, error) {
+func (p *Press) typeset(ctx context.Context, paper Paper, pictures map[string]picture) ([]byte, error) {
 	faces, err := p.faces()
 	if err != nil {
 		return nil, err
@@ -50,7 +55,7 @@ func (p *Press) typeset(paper Paper, pictures map[string]picture) ([]byte, error
 	_, tree, source := parse(paper.Markdown, paper.printHooks())
 	last := &typesetter{}
 	for range 3 {
-		t := &typesetter{paper: paper, faces: faces, source: source, pictures: pictures, pages: last.page, starts: last.found, found: make(map[string]int)}
+		t := &typesetter{ctx: ctx, paper: paper, faces: faces, source: source, pictures: pictures, pages: last.page, starts: last.found, found: make(map[string]int)}
 		if err := t.set(tree); err != nil {
 			return nil, err
 		}
@@ -107,6 +112,7 @@ func (t *typesetter) newPage() {
 		t.y = top
 		return
 	}
+	t.inTime()
 	t.pdf.AddPage()
 	const small = 8
 	t.color(0x3a, 0x46, 0x57)
@@ -122,6 +128,13 @@ func (t *typesetter) newPage() {
 	t.right(class[0].text, class[0], 36, small)
 	t.color(0x16, 0x20, 0x2e)
 	t.y = top
+}
+
+// inTime ends what takes longer than a paper may: what follows is neither measured nor drawn.
+func (t *typesetter) inTime() {
+	if err := t.ctx.Err(); err != nil {
+		t.keep(fault.New(fault.TooLarge, "fault.document.too_long", "the paper was not set in time: %w", err))
+	}
 }
 
 func (t *typesetter) right(text string, look run, y, size float64) {
