@@ -17,6 +17,7 @@ import (
 	"yagura/internal/detect/noise"
 	"yagura/internal/detect/normalise"
 	"yagura/internal/detect/pipeline"
+	"yagura/internal/detect/risk"
 	"yagura/internal/detect/rule"
 	"yagura/internal/detect/rulesource"
 	"yagura/internal/detect/search"
@@ -39,6 +40,7 @@ type Engine struct {
 	Taxonomy *taxonomy.Taxonomy
 	Alerts   *alert.Store
 	Noise    *noise.Store
+	Risk     *risk.Store
 	Stats    *source.Stats
 	Tokens   *source.Tokens
 	Pipeline *pipeline.Pipeline
@@ -97,7 +99,7 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 	}
 	e.Alerts = alert.NewStore(e.DB, alert.Options{
 		Window: time.Duration(c.Alerts.Window), Ledger: e.Ledger, Records: e.Record, Units: e.Accounts, Rules: e.States, Notify: e.Notify,
-		Noise: e.Noise, Flood: int64(c.Alerts.Flood),
+		Noise: e.Noise, Follower: e.Risk, Flood: int64(c.Alerts.Flood),
 	})
 	e.registerRuleJobs()
 	notices.Wire(e.Record, e.Notify) // all kinds of records are registered

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"yagura/internal/detect/noise"
+	"yagura/internal/detect/risk"
 	"yagura/internal/platform/jobs"
 	"yagura/internal/platform/record/desk"
 	"yagura/internal/platform/web"
@@ -16,7 +17,7 @@ func (e *Engine) silencing() noise.Policy {
 	return noise.Policy{FourEyes: e.Config.Alerts.FourEyes, Longest: time.Duration(e.Config.Alerts.ExceptionMax)}
 }
 
-// openNoise opens what keeps rules from alerting. The filters of exceptions mean what the rules mean.
+// openNoise opens what keeps rules from alerting, and what adds up their alerts. The filters of exceptions mean what the rules mean.
 func (e *Engine) openNoise(ctx context.Context) error {
 	if err := e.Record.Register(ctx, noise.ExceptionKind(e.silencing())); err != nil {
 		return err
@@ -31,6 +32,13 @@ func (e *Engine) openNoise(ctx context.Context) error {
 	e.Noise = noise.New(noise.Options{
 		DB: e.DB, Records: e.Record, Rules: e.sigmaRules, Sigma: sigma.Options{Taxonomy: e.Taxonomy, Placeholders: opt.Placeholders},
 	})
+	c := e.Config.Alerts
+	e.Risk = risk.New(risk.Options{DB: e.DB, Threshold: c.RiskThreshold, HalfLife: time.Duration(c.RiskHalfLife), Notify: e.Notify})
+	if err := e.Risk.Adopt(ctx); err != nil {
+		return err
+	}
+	e.Record.Listen(e.Risk.Listen)
+	e.regular(jobs.Spec{Name: "risk.sweep", Owner: "risk", Attempts: 2}, "40 4 * * *", e.Risk.Sweep)
 	e.regular(jobs.Spec{Name: "noise.sweep", Owner: "noise", Attempts: 2}, "*/5 * * * *", e.Noise.Sweep)
 	return nil
 }

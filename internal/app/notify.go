@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/detect/risk"
 	"yagura/internal/detect/rulesource"
 	"yagura/internal/platform/approval"
 	"yagura/internal/platform/auth"
@@ -40,7 +41,7 @@ func (x *Records) openNotify(post *letter.Post, opt RecordsOptions) error {
 		DB: x.DB, Ledger: x.Ledger, Keys: x.Keys, Jobs: x.Jobs, People: people, Roles: x.Roles, Post: post, HTTP: client,
 		Bundle: bundle, PublicURL: opt.PublicURL, Log: opt.Log,
 	})
-	x.Notify.Declare(slices.Concat(alert.Topics(), approval.Topics(), rulesource.Topics())...)
+	x.Notify.Declare(slices.Concat(alert.Topics(), risk.Topics(), approval.Topics(), rulesource.Topics())...)
 	x.Notify.Know(alert.Kind(x.Roles.Allows))
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 	"yagura/docs"
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/intake"
+	"yagura/internal/detect/risk"
 	"yagura/internal/detect/rule"
 	"yagura/internal/detect/rulesource"
 	"yagura/internal/detect/search"
@@ -42,6 +44,7 @@ import (
 	apiroom "yagura/internal/platform/openapi/room"
 	"yagura/internal/platform/people"
 	"yagura/internal/platform/preference"
+	"yagura/internal/platform/record"
 	"yagura/internal/platform/record/desk"
 	"yagura/internal/platform/scim"
 	"yagura/internal/platform/web"
@@ -337,13 +340,20 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		return nil, err
 	}
 	alertRoom := alert.NewRoom(site, records, s.Alerts, s.Rules)
-	alertRoom.Beside = quiet.BesideAlert
+	risks := risk.NewRoom(site, s.Risk, s.Rules)
+	alertRoom.Story = risks.Story
+	alertRoom.Beside = func(r *http.Request, a *record.Record) (template.HTML, error) {
+		sums, err := risks.Beside(r, a)
+		silence, also := quiet.BesideAlert(r, a)
+		return sums + silence, errors.Join(err, also)
+	}
 	ruleRoom := rule.NewRoom(site, records, rule.RoomOptions{Library: s.Rules, States: s.States, Alerts: s.Alerts, Beside: quiet.BesideRule})
 	alertRoom.Why = ruleRoom.Why
 	return append([]web.Module{
 		records.Own(),
 		search.NewRoom(search.RoomOptions{Service: s.Search, Site: site, DB: s.DB, Ledger: s.Ledger, Tail: s.Pipeline.Tail()}).Module(),
 		alertRoom.Module(alerts),
+		risks.Module(),
 		ruleRoom.Module(rules),
 		rulesource.NewRoom(site, records, s.Sources).Module(sources),
 		covers.Module(),

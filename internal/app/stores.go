@@ -8,6 +8,7 @@ import (
 	"yagura/internal/detect/alert"
 	"yagura/internal/detect/coverage"
 	"yagura/internal/detect/noise"
+	"yagura/internal/detect/risk"
 	"yagura/internal/detect/rule"
 	"yagura/internal/detect/rulesource"
 	"yagura/internal/detect/search"
@@ -48,6 +49,7 @@ func stores() []store {
 		{"preference", preference.Migrations(), nil},
 		{"alert", alert.Migrations(), alert.Tables()},
 		{"noise", noise.Migrations(), noise.Tables()},
+		{"risk", risk.Migrations(), nil},
 		{"rule", rule.Migrations(), rule.Tables()},
 		{"rulesource", rulesource.Migrations(), rulesource.Tables()},
 		{"coverage", coverage.Migrations(), nil},
@@ -72,6 +74,8 @@ func Untracked() map[string]string {
 		"alert_bucket":     "counts of matches over time",
 		"alert_rule_hour":  "counts of matches over time",
 		"rulesource_fetch": "which rules are in force, as the update that was taken says, and how the last look at their source went",
+		"risk_entity":      "sums that the machine reckons of alerts",
+		"risk_point":       "what each alert adds to them",
 		"noise_held":       "counts of matches that made no alert",
 		"rule_shadow":      "counts of matches over time",
 		"alert_cursor":     "how far the pipeline has come",

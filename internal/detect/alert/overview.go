@@ -40,6 +40,7 @@ type overview struct {
 	Verdicts  []web.Option
 	Beside    template.HTML
 	Why       template.HTML
+	Story     template.HTML // of an alert that tells of others
 }
 
 type named struct{ Name, Label string }
@@ -103,6 +104,11 @@ func (x *Room) overview(r *http.Request, a *record.Record) (template.HTML, error
 		}
 	}
 	slices.Reverse(view.Samples)
+	if x.Story != nil && view.RuleID == StoryRule {
+		if view.Story, err = x.Story(r, a); err != nil {
+			return "", err
+		}
+	}
 	if x.Beside != nil {
 		if view.Beside, err = x.Beside(r, a); err != nil {
 			return "", err

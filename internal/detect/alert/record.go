@@ -119,6 +119,9 @@ func (s *Store) record(tx *db.Tx, matches []match.Match) error {
 			return err
 		}
 	}
+	if err := s.follow(r); err != nil {
+		return err
+	}
 	if err := s.countHours(r); err != nil {
 		return err
 	}

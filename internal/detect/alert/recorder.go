@@ -22,14 +22,15 @@ type recorder struct {
 	gate     Gate // nil: nothing is held back
 	flood    int64
 
-	open    map[string]int        // open alerts by rule, counted when a rule first needs a new one
-	rest    map[string][]sighting // of entities beyond most, by rule
-	crowded []string              // the rules in rest, in order
-	many    map[string]string     // the alert of each of them
-	hours   map[ruleHour]*tally
-	begun   map[groupKey]begun // when alerts of a group began, where that matters
-	opened  []ledger.Entry     // the alerts that are new
-	news    []news             // the same, to be told of
+	open     map[string]int        // open alerts by rule, counted when a rule first needs a new one
+	rest     map[string][]sighting // of entities beyond most, by rule
+	crowded  []string              // the rules in rest, in order
+	many     map[string]string     // the alert of each of them
+	hours    map[ruleHour]*tally
+	begun    map[groupKey]begun // when alerts of a group began, where that matters
+	opened   []ledger.Entry     // the alerts that are new
+	news     []news             // the same, to be told of
+	openings []Opening          // the same, for the follower
 
 	find, insert, update, sample, bucket, hour *db.Stmt
 }
@@ -226,6 +227,7 @@ func (r *recorder) write(key groupKey, p *pending) error {
 			return err
 		}
 		r.opened = append(r.opened, ledger.Entry{Table: "alert_alert", Key: p.id, Action: "create"})
+		r.openings = append(r.openings, Opening{p.id, rule, SeverityOf(rule), entity, p.actors.user, db.Time(p.opener.at)})
 		r.news = append(r.news, news{id: p.id, title: rule.Title, entity: entity.Value, unit: unit, severity: SeverityOf(rule)})
 	} else if _, err := r.update.Exec(p.id, p.first, p.last, p.count, taken, p.actors.host, p.actors.user, p.actors.ip); err != nil {
 		return err

@@ -55,6 +55,8 @@ type Room struct {
 	desk  *desk.Desk
 	store *Store
 	rules Rules
+	// Story is what the page of an alert that tells of others shows of them.
+	Story func(r *http.Request, a *record.Record) (template.HTML, error)
 	// Beside is what other rooms show on an alert's page: what keeps its rule from alerting.
 	Beside func(r *http.Request, a *record.Record) (template.HTML, error)
 	// Why says what in the latest event the rule with that key was after: each question with its answer. "" where that cannot be said.
@@ -83,6 +85,9 @@ func may(r *http.Request) bool { return web.User(r).May(string(MayWrite)) }
 
 // title is the rule's in the reader's language, where it has one.
 func (x *Room) title(p *i18n.Printer, a *record.Record) string {
+	if a.Str("rule") == StoryRule {
+		return p.T("alert.story.title", a.Str("entity"))
+	}
 	if x.rules != nil {
 		if title := x.rules.Title(a.Str("rule"), p.Lang()); title != "" {
 			return title

@@ -35,6 +35,7 @@ type Options struct {
 	Rules       Standings     // nil: every match is an alert
 	Notify      Notifier      // nil: nobody is told of new ones
 	Noise       Noise         // nil: every match is an alert, or joins one
+	Follower    Follower      // nil: nobody follows
 	Flood       int64         // how many alerts a rule may open in an hour of the events' clock; 0: any number
 }
 

@@ -134,7 +134,7 @@ func (x *Room) apiDraft(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := draftJSON{Title: view.Title, Filter: view.Filter, Fields: []draftFieldJSON{}, Past: view.Past.json()}
 	for _, f := range view.Fields {
-		out.Fields = append(out.Fields, draftFieldJSON(f))
+		out.Fields = append(out.Fields, draftFieldJSON{f.Name, f.Sigma, f.Values, f.Chosen})
 	}
 	return web.JSON(w, http.StatusOK, out)
 }

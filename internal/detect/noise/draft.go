@@ -19,6 +19,7 @@ type draftField struct {
 	Sigma  string // as the rule calls it, where it does
 	Values []string
 	Chosen bool
+	Near   bool // the rule looks at it, or it says who, where and with what: it is offered first
 }
 
 // most of what is offered and taken.
@@ -61,6 +62,9 @@ func draftFields(sample []byte, looks []alert.RuleField, chosen []string) (list 
 		// Where the taxonomy gives several names, the first that the event has is the one the rule looks at.
 		if i := slices.IndexFunc(look.Names, func(name string) bool { return values[name] != nil }); i >= 0 {
 			add(look.Names[i], look.Name)
+			if n := len(list); n > 0 && list[n-1].Name == look.Names[i] {
+				list[n-1].Near = true
+			}
 		}
 	}
 	for _, name := range names {
@@ -68,6 +72,9 @@ func draftFields(sample []byte, looks []alert.RuleField, chosen []string) (list 
 	}
 	if len(chosen) == 0 {
 		choose(list)
+	}
+	for i, f := range list {
+		list[i].Near = f.Near || f.Chosen || slices.Contains([]string{event.UserName, event.HostName, event.SourceIP, event.ProcessExe, event.ParentExe}, f.Name)
 	}
 	return list
 }

@@ -93,7 +93,7 @@ func (x *Room) look(r *http.Request, v *draftView) error {
 	if err != nil {
 		return err
 	}
-	v.Past, err = x.Store.Past(r.Context(), x.Alerts, f)
+	v.Past, err = x.past(r, f)
 	return err
 }
 

@@ -111,7 +111,7 @@ func (x *Room) exceptionOverview(r *http.Request, rec *record.Record) (template.
 	if !f.AnyRule {
 		view.Rules = x.named(r, f.Rules)
 	}
-	if view.Past, err = x.Store.Past(r.Context(), x.Alerts, f); err != nil {
+	if view.Past, err = x.past(r, f); err != nil {
 		return "", err
 	}
 	view.Wrong = view.Past.Refused
@@ -142,6 +142,20 @@ func (x *Room) named(r *http.Request, list []string) (links []ruleLink) {
 		links = append(links, link)
 	}
 	return links
+}
+
+// past tells what a filter would have kept back, with the alerts' titles in the reader's language.
+func (x *Room) past(r *http.Request, f *sigma.Filter) (*Past, error) {
+	past, err := x.Store.Past(r.Context(), x.Alerts, f)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range past.Alerts {
+		if title := x.About.Title(a.RuleID, web.T(r).Lang()); title != "" {
+			a.Title = title
+		}
+	}
+	return past, nil
 }
 
 func (x *Room) link(p *i18n.Printer, key string) ruleLink {
@@ -199,6 +213,9 @@ func (x *Room) BesideAlert(r *http.Request, a *record.Record) (template.HTML, er
 }
 
 func (x *Room) beside(r *http.Request, key, from string) (template.HTML, error) {
+	if key == alert.StoryRule {
+		return "", nil // it is no rule
+	}
 	user, p := web.User(r), web.T(r)
 	view := &beside{
 		Rule: key, Title: x.About.Title(key, p.Lang()), From: from,

@@ -190,6 +190,9 @@ type Alerts struct {
 	Window Duration `name:"window" default:"24h" least:"1m" help:"how long matches of one rule on one entity join the same alert"`
 	Flood  int      `name:"flood" default:"100" help:"alerts that one rule may open in an hour; what would open more joins its alert about many; 0 is any number"`
 
+	RiskThreshold int      `name:"risk_threshold" default:"100" help:"points at which the alerts about one user or host are told as one; 0 is never"`
+	RiskHalfLife  Duration `name:"risk_half_life" default:"72h" least:"1h" help:"time in which the points of an alert decay by half"`
+
 	ExceptionMax Duration `name:"exception_max" default:"365d" least:"1d" help:"how long an exception may hold at most"`
 	FourEyes     bool     `name:"four_eyes" default:"false" help:"exceptions and suppressions take a second person's approval"`
 }
