@@ -22,7 +22,10 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// Room is the pages of risk and their API. Who may read alerts may read what they add up to.
+// MayRead is what the pages take.
+const MayRead web.Permission = "risk.read"
+
+// Room is the pages of risk and their API.
 type Room struct {
 	site  *web.Site
 	store *Store
@@ -35,13 +38,13 @@ func NewRoom(site *web.Site, store *Store, rules alert.Rules) *Room { return &Ro
 // Module is what the site mounts.
 func (x *Room) Module() web.Module {
 	return web.Module{
-		Name: "risk", Templates: templateFiles, Help: "alerts",
-		Nav: []web.NavItem{{House: "detect", Key: "risk.title", Path: "/risk", Permission: alert.MayRead, Order: 22}},
+		Name: "risk", Templates: templateFiles, Help: "alerts", Permissions: []web.Permission{MayRead},
+		Nav: []web.NavItem{{House: "detect", Key: "risk.title", Path: "/risk", Permission: MayRead, Order: 22}},
 		Routes: []web.Route{
-			{Pattern: "GET /risk", Permission: alert.MayRead, Handle: x.list},
-			{Pattern: "GET /risk/{kind}/{entity}", Permission: alert.MayRead, Handle: x.detail},
-			{Pattern: "GET /api/v1/risk", Permission: alert.MayRead, Handle: x.apiList, Doc: docList()},
-			{Pattern: "GET /api/v1/risk/{kind}/{entity}", Permission: alert.MayRead, Handle: x.apiGet, Doc: &openapi.Operation{
+			{Pattern: "GET /risk", Permission: MayRead, Handle: x.list},
+			{Pattern: "GET /risk/{kind}/{entity}", Permission: MayRead, Handle: x.detail},
+			{Pattern: "GET /api/v1/risk", Permission: MayRead, Handle: x.apiList, Doc: docList()},
+			{Pattern: "GET /api/v1/risk/{kind}/{entity}", Permission: MayRead, Handle: x.apiGet, Doc: &openapi.Operation{
 				Summary: "Read a user's or a host's risk with the alerts that add to it", Tag: "risk", Answer: detailJSON{}}},
 		},
 	}
@@ -235,13 +238,19 @@ func (x *Room) Story(r *http.Request, a *record.Record) (template.HTML, error) {
 			}
 		}
 	}
-	view.Entity, view.Path, view.Field = e, path(e), alert.Entity{Kind: e.Kind}.Field()
+	if web.User(r).May(string(MayRead)) {
+		view.Path = path(e)
+	}
+	view.Entity, view.Field = e, alert.Entity{Kind: e.Kind}.Field()
 	return x.site.Part(r, "risk/detail", "story", view)
 }
 
 // Beside is what other alerts' pages show: how those stand whom the alert is about.
 func (x *Room) Beside(r *http.Request, a *record.Record) (template.HTML, error) {
 	var list []entityView
+	if !web.User(r).May(string(MayRead)) {
+		return "", nil
+	}
 	for _, e := range []Entity{
 		{alert.User, userKey(a.Str("user")), a.Str("user")},
 		{alert.Host, strings.ToLower(a.Str("host")), a.Str("host")},
