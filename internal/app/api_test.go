@@ -177,7 +177,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 	}
 	f.hang(ask)
 	lists := map[string]string{"/api/v1/jobs": "?state=done"} // what waits is gone before it is read
-	elsewhere := map[string]string{ // lists that have another address than what stands before an id
+	elsewhere := map[string]string{                           // lists that have another address than what stands before an id
 		"/api/v1/exceptions/-/from": "/api/v1/alerts?rule=" + f.excepted, "/api/v1/risk/user": "/api/v1/risk?kind=user", "/api/v1/risk/host": "/api/v1/risk?kind=host",
 	}
 	for _, e := range apiroom.Entries(f.site) {
