@@ -158,8 +158,7 @@ func TestScratchOutlivesMatcher(t *testing.T) {
 }
 
 // Log source decisions are remembered within bounds, whatever the events say.
-func TestRoutingMemoryIsBounded(t *testing.T) {
-	t.Parallel()
+func TestRoutingMemoryIsBounded(t *testing.T) { // not beside others, whose memory it would count
 	m := compileText(t, someRules)
 	s := m.NewScratch()
 	ev := append(sigma.Fields(nil), someEvent...)
