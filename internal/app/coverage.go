@@ -18,7 +18,7 @@ import (
 func coverageRules(set *rule.Set) []coverage.Rule {
 	list := make([]coverage.Rule, len(set.Rules))
 	for i, r := range set.Rules {
-		list[i] = coverage.Rule{Key: r.Key, Live: r.Active, Logsource: r.Logsource, Techniques: r.Techniques()}
+		list[i] = coverage.Rule{Key: r.Key, Live: r.State == rule.Live && r.Active, Logsource: r.Logsource, Techniques: r.Techniques()}
 	}
 	return list
 }
