@@ -2,6 +2,7 @@ package alert
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"html/template"
 	"net/http"
@@ -97,6 +98,11 @@ func (x *Room) overview(r *http.Request, a *record.Record) (template.HTML, error
 		view.Evidence = findEvidence(view.Rule.Fields, latest.Fields)
 		view.Around = entityQuery(view.Entity, latest.Fields)
 		view.Together = together(latest.Fields)
+		for i := range view.Together {
+			if one := &view.Together[i]; x.rules != nil {
+				one.Rule = cmp.Or(x.rules.Title(strings.ToLower(one.RuleID), p.Lang()), one.Rule)
+			}
+		}
 	}
 	if n := len(seen.Samples); n > 0 && x.Why != nil {
 		if view.Why, err = x.Why(r, view.RuleID, seen.Samples[n-1].Event); err != nil {

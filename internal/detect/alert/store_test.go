@@ -215,7 +215,7 @@ func TestTheEntityOfACorrelationIsItsGroup(t *testing.T) {
 			t.Fatalf("%v: %v, %+v", row.group, err, alerts)
 		}
 		seen, err := s.Seen(t.Context(), alerts[0].ID)
-		if err != nil || len(seen.Samples) != 1 || !strings.Contains(string(seen.Samples[0].Event), "2026-04-01T12:00:00Z e-1 r") {
+		if err != nil || len(seen.Samples) != 1 || !strings.Contains(string(seen.Samples[0].Event), "2026-04-01T12:00:00Z e-1 - r") {
 			t.Errorf("%v: %+v", err, seen.Samples)
 		}
 	}

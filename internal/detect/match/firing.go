@@ -1,6 +1,7 @@
 package match
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -23,22 +24,23 @@ const (
 type Contribution struct {
 	Time    time.Time
 	EventID string
+	RuleID  string // "" where the rule has none
 	Rule    string // its title
 }
 
-// String writes it as one text: "2026-01-05T09:00:00Z 4f1c09d2ab37-0000002a-00001f40-3 Failed login".
+// String writes it as one text: "2026-01-05T09:00:00Z 4f1c09d2ab37-0000002a-00001f40-3 0a1f4f5e-… Failed login".
 func (c Contribution) String() string {
-	return c.Time.UTC().Format(time.RFC3339Nano) + " " + c.EventID + " " + c.Rule
+	return c.Time.UTC().Format(time.RFC3339Nano) + " " + c.EventID + " " + cmp.Or(strings.Join(strings.Fields(c.RuleID), "_"), "-") + " " + c.Rule
 }
 
 // ReadContribution reads what String writes.
 func ReadContribution(text string) (c Contribution, ok bool) {
-	parts := strings.SplitN(text, " ", 3)
-	if len(parts) < 3 {
+	parts := strings.SplitN(text, " ", 4)
+	if len(parts) < 4 {
 		return c, false
 	}
 	at, err := time.Parse(time.RFC3339Nano, parts[0])
-	return Contribution{at, parts[1], parts[2]}, err == nil
+	return Contribution{at, parts[1], strings.TrimPrefix(parts[2], "-"), parts[3]}, err == nil
 }
 
 // OfFiring makes a match of what a correlation found: an event at the time of its last match, with what its matches have in
@@ -60,11 +62,11 @@ func OfFiring(f *sigma.Firing, set *sigma.Correlations, completing *event.Event)
 	ev.AddInt(Matches, int64(f.Matches))
 	ev.AddKind(Value, strconv.FormatFloat(f.Value, 'f', -1, 64), event.Number)
 	for _, c := range f.Contributions {
-		title := c.Rule
+		one := Contribution{Time: c.Time, EventID: c.Ref, Rule: c.Rule}
 		if r := set.Rule(c.Rule); r != nil {
-			title = r.Title
+			one.RuleID, one.Rule = r.ID, r.Title
 		}
-		ev.Add(Contributing, Contribution{c.Time, c.Ref, title}.String())
+		ev.Add(Contributing, one.String())
 	}
 	if completing != nil {
 		for _, name := range []string{event.HostName, event.UserName, event.SourceIP} {

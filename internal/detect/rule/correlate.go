@@ -24,6 +24,23 @@ func (b *builder) correlate(rules []*sigma.Rule) []sigma.Problem {
 	for _, r := range s.wholeCorrelations.Rules() {
 		s.byKey[alert.RuleKey(r)].runs = true
 		problems = append(problems, crowding(r)...)
+		problems = append(problems, s.quietens(r)...)
+	}
+	return problems
+}
+
+// quietens warns of a correlation that keeps a rule of another file from raising alerts that it raised so far.
+func (s *Set) quietens(r *sigma.Rule) (problems []sigma.Problem) {
+	for _, ref := range r.Correlation.Rules {
+		for _, other := range s.Rules {
+			means := strings.EqualFold(other.ID, ref) || other.Name == ref
+			if means && other.File != r.File && other.Level >= sigma.LevelMedium && !s.wholeCorrelations.Alerts(other.Rule) {
+				problems = append(problems, sigma.Problem{
+					File: r.File, Line: r.Line, RuleID: r.ID, Title: r.Title, Kind: sigma.ProblemWarning,
+					Reason: "rule " + other.Title + " raises no alerts of its own any more; with generate: true it does",
+				})
+			}
+		}
 	}
 	return problems
 }

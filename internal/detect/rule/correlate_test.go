@@ -94,6 +94,16 @@ func TestReviewOfACorrelation(t *testing.T) {
 	if err != nil || !review.Sound() || len(review.Tests) != 2 || !review.Tests[0].Passed() || !review.Tests[1].Passed() {
 		t.Errorf("%v: %s, %+v", err, reasons(review.Problems), review.Tests)
 	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"base.yml": strings.Replace(base, "level: low", "level: high", 1), "correlation.yml": correlation} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set, err := rule.Load(rule.LoadOptions{Paths: []string{dir}, Taxonomy: tax(t)})
+	if want := []string{"warning Password spray: rule Failed logon raises no alerts of its own any more; with generate: true it does"}; err != nil || !slices.Equal(reasons(set.Problems), want) {
+		t.Errorf("%v: %q", err, reasons(set.Problems))
+	}
 	review, err = opt.Review(nil, "spray.yml", []byte(correlation))
 	if err != nil || review.Sound() {
 		t.Errorf("%v: without its rule it is sound", err)
