@@ -26,6 +26,7 @@ type rulesCmd struct {
 	Explain rulesExplainCmd `cmd:"" help:"Say why a rule matches an event, or why it does not."`
 	Add     rulesAddCmd     `cmd:"" help:"Check rule files and add them to the data folder."`
 
+	Backtest rulesBacktestCmd `cmd:"" help:"Say what rules would have matched in stored events."`
 	Coverage rulesCoverageCmd `cmd:"" help:"Say which techniques of MITRE ATT&CK the rules look for, and which they cannot see."`
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/detect/backtest"
 	"yagura/internal/detect/noise"
 	"yagura/internal/detect/normalise"
 	"yagura/internal/detect/pipeline"
@@ -35,19 +36,20 @@ import (
 // The server has one, and so has a command that works on a stopped server's data folder.
 type Engine struct {
 	*Records
-	Spool    *spool.Spool
-	Store    *logstore.Store
-	Taxonomy *taxonomy.Taxonomy
-	Alerts   *alert.Store
-	Noise    *noise.Store
-	Risk     *risk.Store
-	Stats    *source.Stats
-	Tokens   *source.Tokens
-	Pipeline *pipeline.Pipeline
-	Search   *search.Service
-	States   *rule.States
-	Rules    *rule.Library // nil until LoadRules
-	Sources  *rulesource.Store
+	Spool     *spool.Spool
+	Store     *logstore.Store
+	Taxonomy  *taxonomy.Taxonomy
+	Alerts    *alert.Store
+	Noise     *noise.Store
+	Backtests *backtest.Store
+	Risk      *risk.Store
+	Stats     *source.Stats
+	Tokens    *source.Tokens
+	Pipeline  *pipeline.Pipeline
+	Search    *search.Service
+	States    *rule.States
+	Rules     *rule.Library // nil until LoadRules
+	Sources   *rulesource.Store
 
 	log     *slog.Logger
 	started bool
@@ -102,6 +104,9 @@ func Open(ctx context.Context, c *config.Config, opt RecordsOptions) (e *Engine,
 		Noise: e.Noise, Follower: e.Risk, Flood: int64(c.Alerts.Flood),
 	})
 	e.registerRuleJobs()
+	if err := e.openBacktests(ctx); err != nil {
+		return e, err
+	}
 	notices.Wire(e.Record, e.Notify) // all kinds of records are registered
 	if e.Tokens, err = source.OpenTokens(ctx, e.DB, e.Ledger); err != nil {
 		return e, err

@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/detect/backtest"
 	"yagura/internal/detect/demo"
 	"yagura/internal/detect/rulesource"
 	"yagura/internal/platform/auth"
@@ -121,6 +122,9 @@ func furnish(t *testing.T) *furnished {
 	must(os.Remove(filepath.Join(rules, "c.yml")))
 	_, err = f.Sources.Check(ctx, source.ID)
 	must(err)
+	_, err = f.Record.Create(ctx, record.System(), backtest.Name, record.Values{
+		"title": "運用開始前の確認", "scope": backtest.ScopeLive, "since": time.Now().AddDate(0, 0, -30), "until": time.Now()})
+	must(err)
 	f.silence()
 	f.notified(ctx)
 	must(f.Jobs.RunNow(ctx, "auth.sweep")) // nobody works it off: it waits, and its page can be looked at
@@ -213,6 +217,8 @@ func unvisited() map[string]string {
 		"GET /rulesources/{id}/pdf":               "a file, which takes a press; the tests of package desk make one",
 		"GET /exceptions/{id}/pdf":                "a file, which takes a press; the tests of package desk make one",
 		"GET /suppressions/{id}/pdf":              "a file, which takes a press; the tests of package desk make one",
+		"GET /backtests/{id}/pdf":                 "a file, which takes a press; the tests of package desk make one",
+		"GET /backtests/{id}/result":              "a part of the backtest's page",
 		"GET /alerts/{id}/pdf":                    "a file, which takes a press; the tests of package desk make one",
 		"GET /rules/{id}/pdf":                     "a file, which takes a press; the tests of package desk make one",
 		"GET /notifications/{id}":                 "leads on to what a notice is about",

@@ -19,6 +19,7 @@ import (
 
 	"yagura/docs"
 	"yagura/internal/detect/alert"
+	"yagura/internal/detect/backtest"
 	"yagura/internal/detect/intake"
 	"yagura/internal/detect/risk"
 	"yagura/internal/detect/rule"
@@ -339,6 +340,11 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	backtests, err := s.Record.Kind(backtest.Name)
+	if err != nil {
+		return nil, err
+	}
+	tries := backtest.NewRoom(site, records, s.Backtests)
 	alertRoom := alert.NewRoom(site, records, s.Alerts, s.Rules)
 	risks := risk.NewRoom(site, s.Risk, s.Rules)
 	alertRoom.Story = risks.Story
@@ -347,7 +353,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		silence, also := quiet.BesideAlert(r, a)
 		return sums + silence, errors.Join(err, also)
 	}
-	ruleRoom := rule.NewRoom(site, records, rule.RoomOptions{Library: s.Rules, States: s.States, Alerts: s.Alerts, Beside: quiet.BesideRule})
+	ruleRoom := rule.NewRoom(site, records, rule.RoomOptions{Library: s.Rules, States: s.States, Alerts: s.Alerts, Beside: besides(quiet.BesideRule, tries.BesideRule)})
 	alertRoom.Why = ruleRoom.Why
 	return append([]web.Module{
 		records.Own(),
@@ -357,6 +363,7 @@ func (s *Server) modules(site *web.Site) ([]web.Module, error) {
 		ruleRoom.Module(rules),
 		rulesource.NewRoom(site, records, s.Sources).Module(sources),
 		covers.Module(),
+		tries.Module(backtests),
 		source.NewRoom(site, s.sourceOptions()).Module(),
 		account.New(site, account.Options{Accounts: s.Accounts, Seal: s.Keys, OIDC: signOn, RoleTitle: s.roleTitle, Log: s.opt.Log}).Module(),
 		people.NewRoom(site, people.Options{

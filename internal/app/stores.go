@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"yagura/internal/detect/alert"
+	"yagura/internal/detect/backtest"
 	"yagura/internal/detect/coverage"
 	"yagura/internal/detect/noise"
 	"yagura/internal/detect/risk"
@@ -52,6 +53,7 @@ func stores() []store {
 		{"risk", risk.Migrations(), nil},
 		{"rule", rule.Migrations(), rule.Tables()},
 		{"rulesource", rulesource.Migrations(), rulesource.Tables()},
+		{"backtest", backtest.Migrations(), backtest.Tables()},
 		{"coverage", coverage.Migrations(), nil},
 		{"search", search.Migrations(), search.Tables()},
 		{"source", source.Migrations(), source.Tables()},
@@ -80,6 +82,7 @@ func Untracked() map[string]string {
 		"rule_shadow":      "counts of matches over time",
 		"alert_cursor":     "how far the pipeline has come",
 		"source_stat":      "counters of what sources sent",
+		"backtest_result":  "what a run of the machine came to",
 		"coverage_source":  "when log sources sent their latest event, as the machine has seen it",
 		"coverage_look":    "until when it has looked",
 		"api_once":         "answers of the API that may be asked for again, for a day",

@@ -84,3 +84,19 @@ func ByTechniques(ctx context.Context, d *db.DB, since time.Time) (map[string]in
 	})
 	return counts, err
 }
+
+// RuleMatches counts what each rule matched in the hours that begin between two times, by RuleKey.
+func RuleMatches(ctx context.Context, d *db.DB, from, to time.Time) (map[string]int64, error) {
+	counts := make(map[string]int64)
+	err := d.Read(ctx, func(tx *db.Tx) error {
+		_, err := db.List(tx, func(row db.Scanner) (struct{}, error) {
+			var rule string
+			var n int64
+			err := row.Scan(&rule, &n)
+			counts[rule] = n
+			return struct{}{}, err
+		}, `SELECT rule_id, SUM(count) FROM alert_rule_hour WHERE hour >= $1 AND hour < $2 GROUP BY rule_id`, db.Micros(from.Truncate(time.Hour)), db.Micros(to))
+		return err
+	})
+	return counts, err
+}

@@ -319,8 +319,8 @@ func TestPages(t *testing.T) {
 	site.Pages("/coverage", "/coverage?sub=1", "/coverage?view=techniques", "/coverage?view=techniques&state=gap&tactic=execution&sub=1", "/coverage?view=blind")
 	site.Guarded()
 	for path, want := range map[string][]string{
-		"/coverage": {"Command and Scripting Interpreter", "/rules?q=attack.t1110", "2026"},
-		"/coverage?view=techniques&state=covered&sub=1": {"T1059.001", "/alerts?technique=T1059.001&amp;last_seen=90d"},
+		"/coverage": {"Command and Scripting Interpreter", "/rules?view=all&amp;technique=T1110", "2026"},
+		"/coverage?view=techniques&state=covered&sub=1": {"T1059.001", "/alerts?view=all&amp;last_seen=90d&amp;technique=T1059.001"},
 		"/coverage?view=blind":                          {"okta / okta", "T1110"},
 	} {
 		page := site.Do(webtest.Request{As: webtest.Reader, Path: path}).Body.String()

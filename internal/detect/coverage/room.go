@@ -1,9 +1,11 @@
 package coverage
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -12,7 +14,6 @@ import (
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/openapi"
 	"yagura/internal/platform/web"
-	"yagura/sigma"
 )
 
 //go:embed templates/*.html
@@ -238,12 +239,19 @@ func (s State) Mark() string {
 	return map[State]string{Covered: "●", Blind: "◐", Resting: "○", Gap: "–"}[s]
 }
 
-// RulesPath leads to the rules about the technique.
-func (r Row) RulesPath() string { return "/rules?q=attack." + strings.ToLower(r.ID) }
+// RulesPath leads to the rules about the technique, LivePath to those of them that are live.
+func (r Row) RulesPath() string { return listPath("/rules", r.IDs, "") }
+
+// LivePath is described at RulesPath.
+func (r Row) LivePath() string { return listPath("/rules", r.IDs, "&state=live") }
 
 // AlertsPath leads to its alerts.
 func (r Row) AlertsPath() string {
-	return "/alerts?technique=" + strings.Join(r.IDs, "&technique=") + "&last_seen=90d"
+	return listPath("/alerts", r.IDs, "&last_seen=90d")
+}
+
+func listPath(list string, ids []string, more string) string {
+	return list + "?view=all" + more + "&technique=" + strings.Join(ids, "&technique=")
 }
 
 // Label writes the log source for people.
@@ -348,10 +356,14 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-// LogsourcePath leads to the rules of the log source.
-func (s Spot) LogsourcePath() string { return logsourcePath(s.Logsource) }
-
-func logsourcePath(ls sigma.Logsource) string { return "/rules?logsource=" + ls.String() }
+// LogsourcePath leads to the live rules of the log source.
+func (s Spot) LogsourcePath() string {
+	q := url.Values{"view": {"all"}, "state": {"live"}}
+	for name, part := range map[string]string{"product": s.Logsource.Product, "category": s.Logsource.Category, "service": s.Logsource.Service} {
+		q.Set(name, cmp.Or(part, "-")) // a dash finds what has none
+	}
+	return "/rules?" + q.Encode()
+}
 
 // Path leads to the rules that have the tag.
-func (t Tag) Path() string { return "/rules?q=attack." + strings.ToLower(t.ID) }
+func (t Tag) Path() string { return listPath("/rules", []string{url.QueryEscape(t.ID)}, "") }
