@@ -111,7 +111,7 @@ func (f *follower) get(e Entity) (*standing, error) {
 // add has an alert add its points to those whom it is about.
 func (f *follower) add(o *alert.Opening) error {
 	p := points(o.Severity) * Weight(o.Rule)
-	if p <= 0 {
+	if p <= 0 && o.Rule.Correlation == nil {
 		return nil
 	}
 	for _, e := range entitiesOf(o) {

@@ -12,7 +12,8 @@
 //
 // By the events' clock: an alert about last week adds what is left of its points since then.
 //
-// A rule's author may give it another weight: "risk_weight: 2.5" at the top of its document, from 0, which adds nothing, to 10. Names of a user
+// A rule's author may give it another weight: "risk_weight: 2.5" at the top of its document, from 0, which adds nothing, to 10. A correlation adds
+// nothing unless its author says so. Names of a user
 // that differ in their domain only (tanaka, CORP\tanaka, tanaka@example.com) are one; accounts that every machine has are nobody's.
 package risk
 
@@ -93,11 +94,12 @@ func points(level sigma.Level) float64 {
 
 const maxWeight = 10
 
-// Weight is a rule's own weight, 1 where its author gives none that can be read.
+// Weight is a rule's own weight, 1 where its author gives none that can be read. A correlation has 0 then: its events have alerts of their own,
+// and it is in the story without adding to it.
 func Weight(r *sigma.Rule) float64 {
 	node := r.Custom["risk_weight"]
 	if node == nil {
-		return 1
+		return map[bool]float64{true: 0, false: 1}[r.Correlation != nil]
 	}
 	w, err := strconv.ParseFloat(node.Value, 64)
 	if err != nil || math.IsNaN(w) || w < 0 {
