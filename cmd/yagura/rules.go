@@ -164,7 +164,7 @@ func (c *rulesLintCmd) Run(ctx context.Context, g *Globals, io *streams) error {
 			return err
 		}
 	}
-	fmt.Fprintf(io.err, "%d rules in %d files, %d active; %d refused, %d correlations, %d without a placeholder's value, %d of an unknown log source, %d unmapped fields, %d replaced, %d warnings; %d tried on every event of their log source\n",
+	fmt.Fprintf(io.err, "%d rules in %d files, %d active; %d refused, %d correlations without their rules, %d without a placeholder's value, %d of an unknown log source, %d unmapped fields, %d replaced, %d warnings; %d tried on every event of their log source\n",
 		len(set.Rules), set.Files, set.Active(), byKind[sigma.ProblemRefused], byKind[sigma.ProblemCorrelation], byKind[sigma.ProblemPlaceholder],
 		byKind[sigma.ProblemUnknownLogsource], byKind[sigma.ProblemUnmappedField], byKind[rule.Replaced], byKind[sigma.ProblemWarning], len(unselected))
 	if c.Strict && len(set.Problems) > 0 {

@@ -35,8 +35,6 @@ func told(p *i18n.Printer, problems []sigma.Problem) []sigma.Problem {
 			one.Reason = p.T("rule.reason.unmapped_field", one.Field, LogsourceLabel(one.Logsource))
 		case sigma.ProblemUnknownLogsource:
 			one.Reason = p.T("rule.reason.unknown_logsource", LogsourceLabel(one.Logsource))
-		case sigma.ProblemCorrelation:
-			one.Reason = p.T("rule.reason.correlation")
 		}
 	}
 	return list
@@ -198,7 +196,7 @@ func (s *Set) groups(problems []sigma.Problem, lang i18n.Lang) []group {
 			at[c] = i
 			groups = append(groups, group{Kind: c.kind, Logsource: LogsourceLabel(c.logsource), List: LogsourceList(c.logsource), Field: c.field, Reason: c.reason})
 		}
-		f := finding{Problem: p, Title: p.Title, Own: c.reason != "" && c.reason != p.Reason}
+		f := finding{Problem: p, Title: p.Title, Own: p.Kind == sigma.ProblemCorrelation || c.reason != "" && c.reason != p.Reason}
 		switch r := s.ruleOf(p); {
 		case r != nil && r.File == p.File:
 			f.Key, f.Title = r.Key, r.TitleIn(lang)
