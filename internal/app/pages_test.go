@@ -218,6 +218,7 @@ func unvisited() map[string]string {
 		"GET /exceptions/{id}/pdf":                "a file, which takes a press; the tests of package desk make one",
 		"GET /suppressions/{id}/pdf":              "a file, which takes a press; the tests of package desk make one",
 		"GET /backtests/{id}/pdf":                 "a file, which takes a press; the tests of package desk make one",
+		"GET /backtests/{id}/move/{move}":         "its moves ask nothing, and are made from the backtest's page",
 		"GET /backtests/{id}/result":              "a part of the backtest's page",
 		"GET /alerts/{id}/pdf":                    "a file, which takes a press; the tests of package desk make one",
 		"GET /rules/{id}/pdf":                     "a file, which takes a press; the tests of package desk make one",

@@ -80,7 +80,7 @@ func Kind(check func(r *record.Record) error) *record.Kind {
 			{Name: "matches", Type: record.Int{}, Machine: true, Sort: true},
 		},
 		States:  []record.State{{Name: open, Look: "active"}, {Name: cancelled, Done: true}},
-		Moves:   []record.Move{{Name: "cancel", From: []string{open}, To: cancelled, Main: true}, {Name: "again", From: []string{open, cancelled}, To: open}},
+		Moves:   []record.Move{{Name: "cancel", From: []string{open}, To: cancelled}, {Name: "again", From: []string{open, cancelled}, To: open}},
 		Views:   []record.View{{Name: "all"}, {Name: "mine", Query: "created_by=me"}, {Name: "running", Query: "outcome=waiting&outcome=running"}},
 		Columns: []string{"scope", "outcome", "progress", "events", "matches", "created_at"},
 		Sort:    "-created_at",
