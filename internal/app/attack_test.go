@@ -90,6 +90,7 @@ func harmless() map[string]map[string]string {
 	tomorrow := time.Now().AddDate(0, 0, 1).Format("2006-01-02T15:04:05")
 	return map[string]map[string]string{
 		"exception":   {"filter": "title: |-\n  " + hostile + "\nlogsource:\n  category: process_creation\nfilter:\n  rules: any\n  selection:\n    Image|endswith: '\\x.exe'\n  condition: not selection\n"},
+		"backtest":    {"text": hostileRule(), "since": time.Now().AddDate(0, 0, -2).Format("2006-01-02T15:04:05"), "until": time.Now().AddDate(0, 0, -1).Format("2006-01-02T15:04:05")},
 		"suppression": {"starts": tomorrow, "ends": time.Now().AddDate(0, 0, 2).Format("2006-01-02T15:04:05")},
 		"rulesource":  {"address": "https://rules.example/all.zip", "folders": "", "branch": ""},
 	}
@@ -142,6 +143,14 @@ func (b *besieged) fill(k *record.Kind) url.Values {
 	return form
 }
 
+// hostileRule is a rule with something hostile in every place that takes a text.
+func hostileRule() string {
+	text := func(s string) string { return "|-\n  " + strings.ReplaceAll(s, "\n", "\n  ") + "\n" }
+	return "title: " + text(hostile) + "id: 929a690e-bef0-4204-a928-ef5e620d6fcc\ndescription: " + text(written) + "author: " + text(hostile) + "references:\n  - javascript:window.probed=1\nfalsepositives:\n  - '" +
+		strings.ReplaceAll(hostile, "'", "''") + "'\nlogsource:\n  product: windows\n  category: process_creation\ndetection:\n  selection:\n    CommandLine|contains: '" +
+		strings.ReplaceAll(hostile, "'", "''") + "'\n  condition: selection\nlevel: high\n"
+}
+
 // make makes a hostile record of a kind, with a form or as the machine does, and returns its page.
 func (b *besieged) make(k *record.Kind) string {
 	b.t.Helper()
@@ -160,11 +169,7 @@ func (b *besieged) make(k *record.Kind) string {
 		}
 	}
 	if k.Name == "rule" {
-		text := func(s string) string { return "|-\n  " + strings.ReplaceAll(s, "\n", "\n  ") + "\n" }
-		source := "title: " + text(hostile) + "id: 929a690e-bef0-4204-a928-ef5e620d6fcc\ndescription: " + text(written) + "author: " + text(hostile) + "references:\n  - javascript:window.probed=1\nfalsepositives:\n  - '" +
-			strings.ReplaceAll(hostile, "'", "''") + "'\nlogsource:\n  product: windows\n  category: process_creation\ndetection:\n  selection:\n    CommandLine|contains: '" +
-			strings.ReplaceAll(hostile, "'", "''") + "'\n  condition: selection\nlevel: high\n"
-		if review, err := b.Rules.Add(ctx, hostile[:60]+".yml", []byte(source), false, rule.Draft); err != nil {
+		if review, err := b.Rules.Add(ctx, hostile[:60]+".yml", []byte(hostileRule()), false, rule.Draft); err != nil {
 			b.t.Fatalf("%+v, %v", review, err)
 		}
 		if err := b.Rules.Mirror(ctx); err != nil {
