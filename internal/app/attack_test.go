@@ -208,6 +208,11 @@ func (b *besieged) hangOn(k *record.Kind, self string) {
 	}
 	if !k.Without.Edit {
 		form := b.fill(k)
+		for _, f := range k.Editable() {
+			if f.Fixed {
+				form.Del(f.Name) // the form does not offer it
+			}
+		}
 		form.Set("title", "changed "+hostile[:200])
 		form.Set("version", b.version(k, id))
 		form.Set("note", hostile)
