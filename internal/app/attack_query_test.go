@@ -107,7 +107,7 @@ func means(r *record.Record, f *record.Field, text string) bool {
 	words := func(s string) []string {
 		return strings.FieldsFunc(strings.ToLower(s), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
 	}
-	there := words(written)
+	there := words(written + hostileRule())
 	return !slices.ContainsFunc(words(text), func(word string) bool { return !slices.Contains(there, word) })
 }
 
