@@ -2,7 +2,7 @@
 // which say when it shall alert less. Both are records: they have an owner, a reason, an end, and a history.
 //
 // An exception is a Sigma filter document. It is asked about each match of the rules that it concerns, in the transaction that would record the
-// match, rather than compiled into the rules: nearly no event matches any rule, so that this costs nothing that could be measured; what it
+// match, rather than compiled into the rules: nearly no event matches any rule, so that next to nothing is asked; what it
 // keeps back can be counted for each exception; and an end that comes is an end at once, without compiling anything.
 //
 // What it promises:
