@@ -377,10 +377,13 @@ func (v *visit) Logout() error                             { return nil }
 
 func (v *visit) Data(r io.Reader) error {
 	data, err := io.ReadAll(r)
+	if err != nil {
+		return err // the sender was killed in the middle of it: no server takes half a mail
+	}
 	v.office.mu.Lock()
 	defer v.office.mu.Unlock()
 	v.office.mails = append(v.office.mails, letterIn{v.to, string(data)})
-	return err
+	return nil
 }
 
 // taken returns the mails to a person, read; and forgets none.
