@@ -22,9 +22,6 @@ type Standing struct {
 	Alert   string    // that tells it, "" for none
 }
 
-// Percent is the score in hundredths of a threshold, 100 at most.
-func (s Standing) percent(limit float64) int64 { return int64(min(100, 100*s.Score/limit)) }
-
 // Filter chooses entities.
 type Filter struct {
 	Kind alert.EntityKind // "" is both

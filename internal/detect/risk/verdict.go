@@ -24,7 +24,7 @@ func (s *Store) Listen(tx *db.Tx, e record.Event) error {
 		at, points   int64
 	}
 	list, err := db.List(tx, func(row db.Scanner) (p point, err error) { return p, row.Scan(&p.kind, &p.entity, &p.at, &p.points) },
-		`SELECT kind, entity, at, points FROM risk_point WHERE alert_id = $1 AND counts = $2 ORDER BY kind, entity`, e.Record.ID, bit(was == false))
+		`SELECT kind, entity, at, points FROM risk_point WHERE alert_id = $1 AND counts = $2 ORDER BY kind, entity`, e.Record.ID, bit(!was))
 	if err != nil {
 		return err
 	}
