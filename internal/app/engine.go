@@ -202,8 +202,12 @@ func (e *Engine) trees() ([]rule.Tree, error) {
 	if err != nil {
 		e.log.Error("rules of a source are missing", "error", err)
 	}
-	list := make([]rule.Tree, len(found))
+	list, taken := make([]rule.Tree, len(found)), map[string]bool{"builtin": true}
 	for i, t := range found {
+		if taken[t.Title] { // files of two sources must not have the same names
+			t.Title += " (" + t.ID[max(0, len(t.ID)-6):] + ")"
+		}
+		taken[t.Title] = true
 		list[i] = rule.Tree{Name: t.Title, FS: t.FS, Starts: t.Starts}
 	}
 	return list, err

@@ -61,7 +61,8 @@ func (p Policy) suppressionChanged(_ *db.Tx, before, after *record.Record) error
 	wrong := record.Wrong{}
 	say := func(field, key, detail string) { wrong[field] = fault.New(fault.Invalid, key, "%s", detail) }
 	starts, ends, minutes := after.At("starts"), after.At("ends"), after.Num("minutes")
-	narrow := after.Text("rules")+after.Text("hosts")+after.Text("users") != ""
+	// Patterns that fit everything narrow nothing.
+	narrow := strings.Trim(after.Text("rules")+after.Text("hosts")+after.Text("users"), "*? ,") != ""
 	switch after.Str("way") {
 	case Maintenance:
 		if starts.IsZero() {

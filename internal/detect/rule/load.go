@@ -82,7 +82,9 @@ func (o *LoadOptions) parseAll(files []*file, before map[string]*parsed) map[str
 	}
 	for i, f := range files {
 		if old := before[f.name]; old != nil && f.same(old.file) {
-			results[i] = old
+			kept := *old
+			f.digest, kept.file = old.digest, f // its text is read from where the file is now
+			results[i] = &kept
 			continue
 		}
 		next <- i

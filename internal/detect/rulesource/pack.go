@@ -3,9 +3,10 @@ package rulesource
 import (
 	"archive/zip"
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"path"
@@ -200,7 +201,19 @@ func readZip(data []byte, folders string) (*gatherer, error) {
 			return nil, damaged(err)
 		}
 	}
-	return g, nil
+	return g, g.clash()
+}
+
+// clash finds a file that is a folder of others as well: an archive can say so, and nothing that reads it as files and folders can bear it.
+func (g *gatherer) clash() error {
+	for name := range g.files {
+		for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+			if _, both := g.files[dir]; both {
+				return fault.New(fault.Invalid, "rulesource.fault.zip", "%q is a file and a folder", dir)
+			}
+		}
+	}
+	return nil
 }
 
 func damaged(err error) error {
@@ -225,10 +238,10 @@ func commonTop(files []*zip.File) string {
 
 // digest is a short name of a pack's content.
 func (p Pack) digest() string {
-	sum := crc32.NewIEEE()
+	sum := sha256.New()
 	for _, f := range p {
 		fmt.Fprintf(sum, "%s\x00%d\x00", f.Name, len(f.Data))
 		_, _ = sum.Write(f.Data)
 	}
-	return fmt.Sprintf("%08x", sum.Sum32())
+	return hex.EncodeToString(sum.Sum(nil))
 }

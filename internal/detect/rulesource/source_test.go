@@ -271,6 +271,16 @@ func TestATrustedSourceIsTakenUnlessItShrinks(t *testing.T) {
 	if host.token != "Bearer secret-token" {
 		t.Errorf("asked with %q", host.token)
 	}
+	// A token is for whom it was given to.
+	other := httptest.NewServer(host)
+	defer other.Close()
+	if _, err := g.records.Edit(t.Context(), record.System(), rulesource.Name, id, 0, record.Values{"address": other.URL}, ""); err != nil {
+		t.Fatal(err)
+	}
+	g.check(t, id, rulesource.Unchanged)
+	if host.token != "" {
+		t.Errorf("another address was asked with %q", host.token)
+	}
 	host.body = zipOf(t, map[string]string{"a.yml": ruleText(first, "high")})
 	g.check(t, id, rulesource.Waiting)
 	if u := g.updates(t, id)[0]; u.Held != "shrunk" {
@@ -293,6 +303,7 @@ func TestASourceThatFailsTakesNothingAway(t *testing.T) {
 	bomb := zipOf(t, map[string]string{"bomb.yml": strings.Repeat("a", 2<<20)})
 	for what, body := range map[string][]byte{
 		"an error page": []byte("<!doctype html><title>Sorry</title>"), "nothing": {}, "half": good[:len(good)/2], "a bomb": bomb,
+		"a clash":  zipOf(t, map[string]string{"a.yml": ruleText(first, "high"), "a.yml/b.yml": ruleText(second, "low")}),
 		"no rules": zipOf(t, map[string]string{"docs/a.yml": "a: 1"}),
 		"escapes":  zipOf(t, map[string]string{"../../etc/a.yml": ruleText(first, "high"), "/b.yml": ruleText(second, "low"), `c\..\d.yml`: ruleText(third, "low"), ".git/x.yml": ruleText(third, "low")}),
 	} {

@@ -117,11 +117,25 @@ func (s *Store) heard(tx *db.Tx, e record.Event) error {
 	if before != nil && before.DeletedAt.IsZero() != after.DeletedAt.IsZero() {
 		tx.AfterCommit(s.opt.Reload) // its rules go, or come back
 	}
+	if before != nil && before.Str("address") != after.Str("address") {
+		// A token is for whom it was given to: another address must not be asked with it.
+		if err := s.forgetToken(tx, after.ID); err != nil {
+			return err
+		}
+	}
 	fresh := before == nil || elsewhere(before, after) || before.State != after.State
 	if !fresh || !after.DeletedAt.IsZero() || after.State != active {
 		return nil
 	}
 	return s.Ask(tx, after.ID)
+}
+
+func (s *Store) forgetToken(tx *db.Tx, id string) error {
+	gone, err := tx.Exec(`DELETE FROM rulesource_token WHERE id = $1`, id)
+	if err != nil || gone == 0 {
+		return err
+	}
+	return s.opt.Ledger.Append(tx, ledger.Entry{Table: "rulesource_token", Key: id, Action: "delete"})
 }
 
 // Ask has a source looked at soon.

@@ -91,6 +91,9 @@ func (s *Store) bring(ctx context.Context, rec *record.Record, st state, token s
 		method: rec.Str("method"), address: rec.Str("address"), branch: rec.Str("branch"), folders: rec.Str("folders"), token: token, revision: st.revision,
 	})
 	b = brought{revision: got.revision, current: st.pack, same: got.files == nil}
+	if err == nil && got.revision != "" && got.revision == st.revision {
+		b.same = true // seen before, and perhaps declined: the next one is waited for
+	}
 	if err != nil || b.same {
 		return b, err
 	}
