@@ -2,6 +2,7 @@ package rulesource
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -35,9 +36,11 @@ import (
 
 // The bounds of a fetch.
 const (
-	maxArchive = 64 << 20 // bytes of a zip archive
-	maxPack    = 256 << 20
-	fetchLimit = 5 * time.Minute
+	maxArchive  = 64 << 20 // bytes of a zip archive
+	maxPack     = 256 << 20
+	maxObject   = 16 << 20 // bytes of an object of a commit
+	maxInflated = 1 << 30  // bytes of all its objects
+	fetchLimit  = 5 * time.Minute
 )
 
 // origin is where a source's rules come from, and what is known of the last time they came.
@@ -261,7 +264,77 @@ func receive(ctx context.Context, session transport.UploadPackSession, refs *pac
 	case request.Capabilities.Supports(capability.Sideband):
 		from = sideband.NewDemuxer(sideband.Sideband, answer)
 	}
-	return packfile.UpdateObjectStorage(store, &bounded{from: from, left: maxPack})
+	pack, err := os.CreateTemp(filepath.Dir(store.Filesystem().Root()), "pack-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(pack.Name())
+	defer pack.Close()
+	if _, err := io.Copy(pack, &bounded{from: from, left: maxPack}); err != nil {
+		return err
+	}
+	if err := vet(pack); err != nil {
+		return err
+	}
+	if _, err := pack.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return packfile.UpdateObjectStorage(store, pack)
+}
+
+// vet reads a pack through before anything is made of it: what follows takes each object into memory as large as the pack says it is.
+func vet(pack io.ReadSeeker) error {
+	if _, err := pack.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	scanner := packfile.NewScanner(pack)
+	_, objects, err := scanner.Header()
+	if err != nil {
+		return err
+	}
+	var total int64
+	for range objects {
+		header, err := scanner.NextObjectHeader()
+		if err != nil {
+			return err
+		}
+		if header.Length > maxObject {
+			return tooMuch("an object of the commit is larger than %d bytes", maxObject)
+		}
+		content := capped{left: maxObject}
+		if _, _, err := scanner.NextObject(&content); err != nil {
+			return err
+		}
+		size := header.Length
+		if header.Type.IsDelta() {
+			_, n := binary.Uvarint(content.head) // the size of what it is a change of
+			made, m := binary.Uvarint(content.head[max(n, 0):])
+			if n <= 0 || m <= 0 || made > maxObject {
+				return tooMuch("an object of the commit is larger than %d bytes", maxObject)
+			}
+			size = int64(made)
+		}
+		if total += size; total > maxInflated {
+			return tooMuch("the commit is larger than %d bytes", maxInflated)
+		}
+	}
+	return nil
+}
+
+// capped keeps the first bytes of what is written to it, and takes no more than it may.
+type capped struct {
+	head []byte
+	left int64
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	if c.left -= int64(len(p)); c.left < 0 {
+		return 0, tooMuch("an object of the commit is larger than %d bytes", maxObject)
+	}
+	if room := 2*binary.MaxVarintLen64 - len(c.head); room > 0 {
+		c.head = append(c.head, p[:min(room, len(p))]...)
+	}
+	return len(p), nil
 }
 
 // bounded ends with an error where there is more than may be.
