@@ -165,16 +165,13 @@ func (s *Store) work(ctx context.Context, id string) error {
 			return nil
 		}
 		kept = time.Now()
-		return s.keep(ctx, id, so, Running)
+		return s.keep(ctx, r, so, Running)
 	})
-	switch {
-	case errors.Is(err, errStopped):
-		return nil
-	case err == nil:
-		err = s.finish(ctx, id, result)
-		if errors.Is(err, errStopped) {
-			return nil
-		}
+	if err == nil {
+		err = s.finish(ctx, r, result)
+	}
+	if errors.Is(err, errStopped) {
+		return s.stopped(ctx, id)
 	}
 	now, _ := jobs.Current(ctx)
 	if err != nil && ctx.Err() == nil && (now.Last || fault.Is(err, fault.Invalid)) {
@@ -183,7 +180,19 @@ func (s *Store) work(ctx context.Context, id string) error {
 	return err
 }
 
-func (s *Store) finish(ctx context.Context, id string, result *Result) error {
+// stopped ends a run that nobody wants any more. One whose backtest was changed in the meantime is taken up again, as the backtest is now.
+func (s *Store) stopped(ctx context.Context, id string) error {
+	r, err := s.opt.Records.Get(ctx, record.System(), Name, id)
+	if fault.Is(err, fault.NotFound) || err == nil && (r.State != open || !r.DeletedAt.IsZero()) {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("the backtest was changed while it ran")
+	}
+	return err
+}
+
+func (s *Store) finish(ctx context.Context, r *record.Record, result *Result) error {
 	if s.opt.Live != nil {
 		live, err := s.opt.Live(ctx, result.From, result.To)
 		if err != nil {
@@ -193,25 +202,25 @@ func (s *Store) finish(ctx context.Context, id string, result *Result) error {
 			x.Live = live[key]
 		}
 	}
-	return s.keep(ctx, id, result, Done)
+	return s.keep(ctx, r, result, Done)
 }
 
-// keep writes what was found so far; errStopped where nobody wants more.
-func (s *Store) keep(ctx context.Context, id string, result *Result, outcome string) error {
+// keep writes what was found so far; errStopped where nobody wants more, or where somebody has had it run again since.
+func (s *Store) keep(ctx context.Context, r *record.Record, result *Result, outcome string) error {
 	text, err := json.Marshal(result)
 	if err != nil {
 		return err
 	}
 	return s.opt.DB.Write(ctx, func(tx *db.Tx) error {
-		done, err := tx.Exec(`UPDATE backtest_backtest SET outcome = $2, progress = $3, events = $4, matches = $5 WHERE id = $1 AND state = $6 AND deleted_at = 0`,
-			id, outcome, int64(100*result.Share()), result.Events, result.Matches, open)
+		done, err := tx.Exec(`UPDATE backtest_backtest SET outcome = $2, progress = $3, events = $4, matches = $5 WHERE id = $1 AND state = $6 AND deleted_at = 0 AND version = $7`,
+			r.ID, outcome, int64(100*result.Share()), result.Events, result.Matches, open, r.Version)
 		if err != nil {
 			return err
 		}
 		if done == 0 {
 			return errStopped
 		}
-		return put(tx, id, "", string(text))
+		return put(tx, r.ID, "", string(text))
 	})
 }
 
