@@ -2,6 +2,7 @@ package desk
 
 import (
 	"net/http"
+	"net/url"
 
 	"yagura/internal/platform/fault"
 	"yagura/internal/platform/openapi"
@@ -75,6 +76,10 @@ func (x *desk) apiBulkDo(w http.ResponseWriter, r *http.Request) error {
 	if asked.Filter != nil {
 		if len(asked.IDs) > 0 {
 			return fault.New(fault.Invalid, "", "records are named by ids or by a filter, not by both")
+		}
+		// What cannot be read must not pass for no condition at all.
+		if _, err := url.ParseQuery(*asked.Filter); err != nil {
+			return fault.New(fault.Invalid, "", "the filter is no query: %v", err)
 		}
 		if asked.IDs, err = x.listed(r, viewTab{Query: *asked.Filter}.values()); err != nil {
 			return err
