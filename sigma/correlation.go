@@ -1,6 +1,7 @@
 package sigma
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -126,15 +127,13 @@ func hasNot(e *expr) bool {
 	return e.op == exprNot || slices.ContainsFunc(e.kids, hasNot)
 }
 
-// Key is what correlations and their state know a rule by: its id in lower case, else its name, else its file and title.
+// Key is what correlations and their state know a rule by: its id in lower case, else its file with its name or title. A name alone would be
+// that of another author's rule, too.
 func (r *Rule) Key() string {
-	switch {
-	case r.ID != "":
+	if r.ID != "" {
 		return strings.ToLower(r.ID)
-	case r.Name != "":
-		return r.Name
 	}
-	return r.File + "\x00" + r.Title
+	return r.File + "\x00" + cmp.Or(r.Name, r.Title)
 }
 
 // refersTo reports whether a reference of a correlation means the rule.

@@ -269,7 +269,7 @@ func (c *correlationCompiler) drop() {
 
 // finish fills what is looked up while matching.
 func (c *correlationCompiler) finish() {
-	loud := make(map[string]bool)
+	loud, prints := make(map[string]bool), make(map[string]int)
 	for i, x := range c.set.list {
 		x.number = i
 		c.set.rules[x.rule.Key()] = x.rule
@@ -286,6 +286,9 @@ func (c *correlationCompiler) finish() {
 			}
 		}
 		x.print = x.fingerprint()
+		if prints[x.print]++; prints[x.print] > 1 { // a copy keeps a state of its own
+			x.print += fmt.Sprintf("-%d", prints[x.print])
+		}
 	}
 	maps.DeleteFunc(c.set.quiet, func(key string, _ bool) bool { return loud[key] })
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"math"
 	"slices"
 	"sort"
 )
@@ -370,7 +371,7 @@ func pairs(entries []hit) []hit {
 			for _, n := range slices.Concat(entries[i].numbers, e.numbers) {
 				sum += n
 			}
-			e.numbers = []float64{sum}
+			e.numbers = []float64{max(-math.MaxFloat64, min(sum, math.MaxFloat64))} // a snapshot holds no infinity
 		}
 		kept = append(kept, e)
 	}

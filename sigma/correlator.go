@@ -3,6 +3,7 @@ package sigma
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -106,7 +107,8 @@ func (c *Correlator) Add(r *Rule, ev Event, at time.Time, ref string) []*Firing 
 	}
 	t := micros(at)
 	c.advance(t)
-	refs := []Contribution{{Rule: r.Key(), Time: time.UnixMicro(t).UTC(), Ref: ref}}
+	// A copy: the reference may be a part of its event's memory, which is not counted and would be kept with it.
+	refs := []Contribution{{Rule: r.Key(), Time: time.UnixMicro(t).UTC(), Ref: strings.Clone(ref)}}
 	for _, f := range feeds {
 		from := f.to.parts[f.part].from
 		cells := make([][]cell, len(from))

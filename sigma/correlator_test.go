@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 
 	"yagura/sigma"
 )
@@ -183,6 +184,67 @@ func TestRestore(t *testing.T) {
 
 // BenchmarkCorrelator adds matches of one rule that seven correlations want, one of each type, of 10,000 users, beside the
 // naive way of one correlation. One operation is one match.
+// TestReferencesAreCopied: what is kept of a match holds none of its event's memory, which no bound counts.
+func TestReferencesAreCopied(t *testing.T) {
+	t.Parallel()
+	x := compileCorrelations(t, aRule+"title: k\ncorrelation: {type: event_count, rules: [fail], group-by: [user], timespan: 1h, condition: {gte: 2}}\n")
+	c := sigma.NewCorrelator(x.set, sigma.CorrelatorOptions{})
+	memory := strings.Repeat("x", 100)
+	var fired []*sigma.Firing
+	for i := range 2 {
+		at, ev := timedEvent(t, fmt.Sprintf("%ds user=u", i))
+		fired = c.Add(x.rules[0], ev, at, memory[:20])
+	}
+	if len(fired) != 1 || len(fired[0].Contributions) == 0 {
+		t.Fatalf("fired %v", fired)
+	}
+	for _, contribution := range fired[0].Contributions {
+		if unsafe.StringData(contribution.Ref) == unsafe.StringData(memory) {
+			t.Error("a reference is a part of the event's memory")
+		}
+	}
+}
+
+// TestCopiesKeepStatesOfTheirOwn: two correlations that are the same to the letter, and sums beyond all numbers, come back from a snapshot.
+func TestCopiesKeepStatesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	one := "title: k\ncorrelation: {type: value_sum, rules: [fail], group-by: [user], timespan: 1d, condition: {field: val, gte: 100000}}\n"
+	x := compileCorrelations(t, aRule+one+"---\n"+one)
+	c := sigma.NewCorrelator(x.set, sigma.CorrelatorOptions{})
+	for i := range 10_000 {
+		x.feed(t, c, fmt.Sprintf("%ds user=u val=-1.7e308", i))
+	}
+	again := sigma.NewCorrelator(x.set, sigma.CorrelatorOptions{})
+	if err := again.Restore(c.Snapshot(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if before, after := c.Stats(), again.Stats(); before.Groups != after.Groups || int(before.Groups) != len(x.set.Rules()) {
+		t.Errorf("%d groups of %d correlations, %d afterwards", before.Groups, len(x.set.Rules()), after.Groups)
+	}
+}
+
+// TestANameIsOfItsFile: another author's rule of the same name is another rule.
+func TestANameIsOfItsFile(t *testing.T) {
+	t.Parallel()
+	var rules []*sigma.Rule
+	for name, text := range map[string]string{
+		"a.yml": aRule + "title: k\ncorrelation: {type: event_count, rules: [fail], timespan: 1h, condition: {gte: 2}}\n",
+		"b.yml": strings.TrimSuffix(aRule, "---\n"),
+	} {
+		file, err := sigma.Parse(name, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules = append(rules, file.Rules()...)
+	}
+	set, _ := sigma.CompileCorrelations(rules, sigma.Options{})
+	for _, r := range rules {
+		if r.Name == "fail" && (set.Alerts(r) != (r.File == "b.yml") || set.Wants(r) != (r.File == "a.yml")) {
+			t.Errorf("%s of %s: alerts %v, correlated %v", r.Name, r.File, set.Alerts(r), set.Wants(r))
+		}
+	}
+}
+
 func BenchmarkCorrelator(b *testing.B) {
 	text := strings.ReplaceAll(aRule, "fail", "ok") + "---\n" + aRule
 	for _, k := range sigma.CorrelationTypes() {

@@ -128,6 +128,8 @@
 // A rule to which a correlation refers raises no alert by itself, unless the correlation says generate.
 //
 // State is bounded. A Correlator gives up the groups that would be forgotten first where there are too many, and counts them.
-// Within a group so many matches are kept that no count reaches its bound late; beyond that, repeated values, runs of one rule and
-// sums are drawn together, and only means and percentiles lose their oldest numbers, which is counted as well.
+// Within a group so many matches are kept that no count reaches its bound late where events come in order; beyond that, repeated values,
+// runs of one rule and sums are drawn together, and means and percentiles lose their oldest numbers, which is counted. What is decided
+// only when its time is over (means, percentiles, upper bounds, what must not match) may then be missed or be wrong in a group that
+// gets thousands of matches within its timespan and the bound on lateness, and so may matches that come late to such a group.
 package sigma
