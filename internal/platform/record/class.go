@@ -108,7 +108,8 @@ func (s *Store) ClassOfList(ctx context.Context, kind string, q Query, env *Env)
 	err = s.opt.DB.Read(ctx, func(tx *db.Tx) error {
 		all := Classes()
 		for i := len(all) - 1; i >= 0 && all[i].Above(c); i-- {
-			w, err := k.where(tx, q, env)
+			// By each record's own words, as an export finds them: the index of words looks at the latest alone.
+			w, err := k.whereBut(tx, q, env, nil, k.text.Holds)
 			if err != nil {
 				return err
 			}

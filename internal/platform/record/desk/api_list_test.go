@@ -89,7 +89,7 @@ func TestTheAPIChangesManyAtOnce(t *testing.T) {
 	c.call("POST", "/api/v1/loans/-/undo", `{"undo":"`+gone.Undo+`"}`, http.StatusNotFound)
 	for _, body := range []string{
 		`{}`, `{` + all + `}`, `{` + all + `,"move":"hand_out","delete":true}`, `{` + all + `,"delete":true}`, `{` + all + `,"filter":"","delete":true,"why":"x"}`,
-		`{` + all + `,"values":{"hat":1}}`, `{"filter":"hat=1","delete":true,"why":"x"}`, `{` + all + `,"values":{"tags":["a"]},"add_tags":["b"]}`,
+		`{` + all + `,"values":{"hat":1}}`, `{"filter":"hat=1","delete":true,"why":"x"}`, `{"filter":"state=done;owner=me","delete":true,"why":"x"}`, `{"filter":"title=100%","delete":true,"why":"x"}`, `{` + all + `,"values":{"tags":["a"]},"add_tags":["b"]}`,
 	} {
 		bulk(body, http.StatusBadRequest)
 	}
